@@ -1,0 +1,127 @@
+"""What every model promises: an immutable config with ``fit``, and a fitted object with ``predict``.
+
+Notation: S series, h steps ahead, Q quantiles.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.errors import DataError, ParameterError
+from forecast.progress import Progress, Silent
+from forecast.series.panel import Panel
+
+Floats = npt.NDArray[np.float64]
+State = tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Forecasts of all series of a panel."""
+
+    point: Floats  # (S, h)
+    quantiles: Floats  # (S, h, Q), ascending along Q; Q = 0 when none were asked for
+
+    def __post_init__(self) -> None:
+        if self.quantiles.shape[:2] != self.point.shape:
+            raise AssertionError(f"quantiles {self.quantiles.shape} do not fit points {self.point.shape}")
+
+
+class Fitted(ABC):
+    """A model with what it learned. Predicting never changes it."""
+
+    model: "Model"
+
+    def predict(self, panel: Panel, h: int, quantiles: Sequence[float] = ()) -> Forecast:
+        """Forecast the ``h`` steps after the end of every series of ``panel``.
+
+        The panel may be the one that the model was fitted on, or a longer or shorter history of the same
+        series (a later or earlier cutoff): parameters are kept, the history is taken from the panel.
+
+        Parameters
+        ----------
+        panel : Panel
+            Histories of S series.
+        h : int
+            Steps ahead, at least 1.
+        quantiles : sequence of float
+            Probabilities in (0, 1), ascending.
+
+        Returns
+        -------
+        Forecast
+            ``point`` (S, h) and ``quantiles`` (S, h, Q).
+
+        Raises
+        ------
+        ParameterError
+            If ``h`` or a quantile is out of range.
+        DataError
+            If a forecast came out as NaN or infinite.
+        """
+        if h < 1:
+            raise ParameterError(f"The horizon h is {h}; it must be at least 1.")
+        levels = tuple(float(q) for q in quantiles)
+        if any(not 0 < q < 1 for q in levels) or list(levels) != sorted(set(levels)):
+            raise ParameterError(f"Quantiles must ascend strictly between 0 and 1; got {list(levels)}.")
+        forecast = self._predict(panel, h, levels)
+        bad = ~np.isfinite(forecast.point).all(axis=1)
+        if bad.any():
+            name = panel.ids[int(np.flatnonzero(bad)[0])]
+            raise DataError(
+                f"{self.model.name} gave a non-finite forecast for series {name!r}; check its values for extremes."
+            )
+        return forecast
+
+    @abstractmethod
+    def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast: ...
+
+    @abstractmethod
+    def state(self) -> State:
+        """Return what must be stored: named arrays, and a JSON-able dict."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
+        """Rebuild from ``state()``; the inverse, bit for bit."""
+
+    def describe(self) -> str:
+        """One line on what was learned, e.g. the orders of an ARIMA; empty when there is nothing to say."""
+        return ""
+
+
+class Model(ABC):
+    """A forecasting method as an immutable config: subclasses are frozen dataclasses, checked on construction."""
+
+    is_network: ClassVar[bool] = False  # networks are judged against the baselines in the verdict
+    default_name: ClassVar[str]
+    fitted_type: ClassVar[type[Fitted]]
+    alias: str | None
+
+    @property
+    def name(self) -> str:
+        """The name of this model's forecast column: ``alias``, or the class's own name."""
+        return self.alias or self.default_name
+
+    def fit(self, panel: Panel, h: int | None = None, progress: Progress | None = None) -> Fitted:
+        """Learn from a panel; the config itself is not changed, and fitting again starts afresh.
+
+        Parameters
+        ----------
+        panel : Panel
+            Histories of S series.
+        h : int, optional
+            The horizon that will be asked for, for models that train for one (direct multi-horizon networks).
+        progress : Progress, optional
+            Told how far the work is.
+        """
+        if h is not None and h < 1:
+            raise ParameterError(f"The horizon h is {h}; it must be at least 1.")
+        return self._fit(panel, h, progress or Silent())
+
+    @abstractmethod
+    def _fit(self, panel: Panel, h: int | None, progress: Progress) -> Fitted: ...

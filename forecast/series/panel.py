@@ -1,0 +1,129 @@
+"""A panel: many series of one frequency, of any lengths, in flat arrays.
+
+Notation: S series, N observations of all series together, n_s the length of series s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast.series.frequency import Frequency
+
+Stamps = npt.NDArray[Any]  # datetime64[ns], or int64 for integer time
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The caller's own names, and his time zone, so that outputs carry them back."""
+
+    id: str = "unique_id"
+    time: str = "ds"
+    target: str = "y"
+    tz: str | None = None  # the zone of the caller's stamps; inside, stamps carry none
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Histories on a regular grid; a value that was not observed is NaN.
+
+    Series s owns ``y[indptr[s]:indptr[s + 1]]``; its first and last values may be unobserved only if the
+    caller's data had explicit rows there.
+    """
+
+    ids: npt.NDArray[np.object_]  # (S,) the caller's own identifiers, str or int
+    indptr: npt.NDArray[np.int64]  # (S + 1,)
+    y: npt.NDArray[np.float64]  # (N,) NaN where unobserved
+    starts: Stamps  # (S,) stamp of the first value of each series, on the grid, without zone
+    frequency: Frequency
+    season_length: int
+    columns: Columns
+    covariates: dict[str, npt.NDArray[np.float64]]  # name -> (N,), aligned with y, NaN where unknown
+    notes: tuple[str, ...] = ()  # what was guessed, filled or dropped: sentences for the user
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """(S,) length of each series, unobserved values included."""
+        return np.diff(self.indptr)
+
+    def series(self, s: int) -> npt.NDArray[np.float64]:
+        """(n_s,) values of series ``s``; a view."""
+        return self.y[self.indptr[s] : self.indptr[s + 1]]
+
+    def stamps(self, s: int) -> Stamps:
+        """(n_s,) stamps of series ``s``."""
+        return self.frequency.range(self.starts[s], int(self.lengths[s]))
+
+    @cached_property
+    def ends(self) -> Stamps:
+        """(S,) stamp of the last value of each series."""
+        return self.frequency.shift(self.starts, self.lengths - 1)
+
+    def select(self, keep: npt.NDArray[Any]) -> "Panel":
+        """The panel of some series: ``keep`` is a boolean mask (S,) or an array of positions."""
+        chosen = np.arange(len(self))[keep]
+        return self._gathered(chosen, self.lengths[chosen])
+
+    def head(self, lengths: npt.NDArray[np.int64]) -> "Panel":
+        """The panel as it was known earlier: the first ``lengths[s]`` values (at least 1) of each series."""
+        return self._gathered(np.arange(len(self)), np.minimum(lengths, self.lengths))
+
+    def _gathered(self, chosen: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> "Panel":
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.arange(indptr[-1]) + np.repeat(self.indptr[chosen] - indptr[:-1], lengths)
+        return replace(
+            self,
+            ids=self.ids[chosen],
+            indptr=indptr,
+            y=self.y[rows],
+            starts=self.starts[chosen],
+            covariates={name: values[rows] for name, values in self.covariates.items()},
+        )
+
+    def future(self, h: int) -> Stamps:
+        """(S, h) the stamps of the ``h`` steps after the end of each series."""
+        ends, where = np.unique(self.ends, return_inverse=True)
+        rows = np.stack([self.frequency.range(end, h + 1)[1:] for end in ends])
+        return np.asarray(rows[where])
+
+    def outward(self, stamps: Stamps) -> "pd.Index[Any]":
+        """Stamps as the caller has them: in his time zone, if he had one."""
+        index = pd.Index(stamps.ravel())
+        if self.columns.tz is None:
+            return index
+        stamps_of = pd.DatetimeIndex(index)
+        if self.frequency.is_wall_clock:
+            return stamps_of.tz_localize(self.columns.tz, ambiguous=True, nonexistent="shift_forward")
+        return stamps_of.tz_localize("UTC").tz_convert(self.columns.tz)
+
+    def future_frame(self, h: int) -> pd.DataFrame:
+        """Identifier and time columns of the ``h`` steps after each series: S * h rows."""
+        return pd.DataFrame(
+            {
+                self.columns.id: np.repeat(self.ids, h),
+                self.columns.time: self.outward(self.future(h)),
+            }
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """The long frame: identifier, time, target and covariates, N rows, on the full grid."""
+        stamps = [self.stamps(s) for s in range(len(self))]
+        return pd.DataFrame(
+            {
+                self.columns.id: np.repeat(self.ids, self.lengths),
+                self.columns.time: self.outward(np.concatenate(stamps)),
+                self.columns.target: self.y,
+                **self.covariates,
+            }
+        )
+
+    def with_notes(self, notes: Sequence[str]) -> "Panel":
+        """The same panel with more to say."""
+        return replace(self, notes=self.notes + tuple(notes))
