@@ -1,0 +1,187 @@
+"""A network as a table of layers over one flat parameter buffer with named views.
+
+Notation: B rows a group, T patches, F inputs a patch, H hidden, X extra inputs of the head, P parameters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.errors import ParameterError
+from forecast_kernels.network import cpu as kernels
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the table."""
+
+    name: str
+    kind: int  # kernels.DENSE, LSTM, DROPOUT, LAST
+    n_in: int
+    n_out: int
+    steps: int  # T before LAST, 1 after
+    activation: int = 0  # DENSE: 0 none, 1 ReLU
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Parameters by name, in the order in which they lie in the buffer."""
+        if self.kind == kernels.LSTM:
+            return {"W": (self.n_in, 4 * self.n_out), "R": (self.n_out, 4 * self.n_out), "b": (4 * self.n_out,)}
+        if self.kind == kernels.DENSE:
+            return {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
+        return {}
+
+
+def recurrent_layers(
+    *, steps: int, inputs: int, embed: int, hidden: int, layers: int, dropout: bool, extra: int, head: int, outputs: int
+) -> list[Layer]:
+    """[embedding] -> LSTM stack with dropout between layers -> last state and extras -> [hidden layer] -> outputs.
+
+    Parameters
+    ----------
+    steps, inputs : int
+        T patches of F values.
+    embed : int
+        Width of a linear layer before the stack; 0 for none.
+    hidden, layers : int
+        Size and number of LSTM layers.
+    dropout : bool
+        Whether to put dropout between LSTM layers.
+    extra : int
+        X inputs that the head gets beside the last state.
+    head : int
+        Width of a hidden ReLU layer of the head; 0 for none.
+    outputs : int
+        Values emitted for each row.
+    """
+    stack: list[Layer] = []
+    width = inputs
+    if embed:
+        stack.append(Layer("embed", kernels.DENSE, width, embed, steps))
+        width = embed
+    for k in range(layers):
+        if k and dropout:
+            stack.append(Layer(f"dropout.{k}", kernels.DROPOUT, width, width, steps))
+        stack.append(Layer(f"lstm.{k}", kernels.LSTM, width, hidden, steps))
+        width = hidden
+    stack.append(Layer("last", kernels.LAST, width, width + extra, steps))
+    width += extra
+    if head:
+        stack.append(Layer("hidden", kernels.DENSE, width, head, 1, activation=1))
+        width = head
+    stack.append(Layer("output", kernels.DENSE, width, outputs, 1))
+    return stack
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where everything lies in a group's workspace of ``size`` values, for B rows."""
+
+    rows: int
+    size: int
+    table: npt.NDArray[np.int64]  # (layers, COLUMNS)
+    extra: int  # offsets
+    target: int
+    mask: int
+
+
+class Network:
+    """Layers and their parameters.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        From the input to the output.
+    dtype : dtype
+        float32 for work, float64 to check gradients.
+    """
+
+    def __init__(self, layers: Sequence[Layer], dtype: npt.DTypeLike = np.float32) -> None:
+        self.layers = tuple(layers)
+        self.offsets = np.cumsum([0] + [sum(map(_size, layer.shapes.values())) for layer in self.layers])
+        self.theta: Array = np.zeros(int(self.offsets[-1]), dtype)
+
+    @property
+    def size(self) -> int:
+        """P, the number of parameters."""
+        return len(self.theta)
+
+    def views(self, buffer: Array | None = None) -> dict[str, Array]:
+        """Named views of a flat buffer (P,), by default of the parameters: ``"lstm.0.W"`` is (D, 4H) and so on."""
+        buffer = self.theta if buffer is None else buffer
+        named = {}
+        for layer, start in zip(self.layers, self.offsets[:-1], strict=True):
+            at = int(start)
+            for name, shape in layer.shapes.items():
+                named[f"{layer.name}.{name}"] = buffer[at : at + _size(shape)].reshape(shape)
+                at += _size(shape)
+        return named
+
+    def initialise(self, seed: int) -> None:
+        """Draw parameters: W Glorot uniform, R orthogonal, biases 0 but the forget gates' 1."""
+        rng = np.random.default_rng(seed)
+        self.theta[:] = 0
+        named = self.views()
+        for layer in self.layers:
+            if layer.kind == kernels.LSTM:
+                named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, 4 * layer.n_out)
+                named[f"{layer.name}.R"][:] = _orthogonal(rng, layer.n_out, 4 * layer.n_out)
+                named[f"{layer.name}.b"][layer.n_out : 2 * layer.n_out] = 1
+            elif layer.kind == kernels.DENSE:
+                named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, layer.n_out)
+
+    def load(self, values: dict[str, Array]) -> None:
+        """Copy parameters by name; all must be there, in the network's own layout."""
+        for name, view in self.views().items():
+            if name not in values or values[name].shape != view.shape:
+                found = values[name].shape if name in values else "nothing"
+                raise ParameterError(f"The weights hold {found} for {name!r}; this network needs {view.shape}.")
+            view[:] = values[name]
+
+    def plan(self, rows: int, extra: int, horizon: int, training: bool) -> Plan:
+        """Lay out the workspace of a group of ``rows`` rows."""
+        table = np.zeros((len(self.layers), kernels.COLUMNS), np.int64)
+        end = 0
+
+        def take(count: int) -> int:
+            nonlocal end
+            at, end = end, end + count
+            return at
+
+        where = {"extra": take(rows * extra), "target": take(rows * horizon), "mask": take(rows * horizon)}
+        first = self.layers[0]
+        value = take(first.steps * rows * first.n_in)
+        gradient = take(first.steps * rows * first.n_in) if training else 0
+        for k, layer in enumerate(self.layers):
+            out_steps = 1 if layer.kind == kernels.LAST else layer.steps
+            out = take(out_steps * rows * layer.n_out)
+            dout = take(out_steps * rows * layer.n_out) if training else 0
+            own = 0
+            if layer.kind == kernels.LSTM:
+                T, width, H = layer.steps, layer.n_in + layer.n_out, layer.n_out
+                own = take(rows * ((T + 1) * (width + H) + T * 4 * H + width + H))
+            table[k] = (
+                layer.kind, layer.n_in, layer.n_out, layer.activation, layer.steps,
+                self.offsets[k], value, out, gradient, dout, own,
+            )  # fmt: skip
+            value, gradient = out, dout
+        return Plan(rows, end, table, **where)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape))
+
+
+def _glorot(rng: np.random.Generator, n_in: int, n_out: int) -> Array:
+    limit = np.sqrt(6 / (n_in + n_out))
+    return rng.uniform(-limit, limit, (n_in, n_out))
+
+
+def _orthogonal(rng: np.random.Generator, n_in: int, n_out: int) -> Array:
+    q, r = np.linalg.qr(rng.standard_normal((n_out, n_in)))
+    return np.asarray((q * np.sign(np.diag(r))).T)

@@ -1,0 +1,129 @@
+"""How kernels are compiled, cached and run: every compiler flag stands here.
+
+The cache: Numba stamps a cached function with the file that it stands in, so an edit to a *callee's* file would go
+unseen, and an install into a read-only folder has no place to write. Ours is a folder under the user's cache directory,
+named by a digest of all kernel sources, Numba's version and the processor.
+"""
+
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import llvmlite.binding as llvm
+import numba
+import platformdirs
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from threadpoolctl import ThreadpoolController
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# "numpy": division does not raise, or LLVM would not vectorise the loop around it. NaN stays visible: no nnan, no ninf.
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+_PACKAGE = Path(__file__).parent
+
+
+@cache
+def sources_digest() -> str:
+    """Digest of what compiled code depends on: kernel sources, Numba's version, the processor and its features."""
+    digest = hashlib.sha256()
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(file.relative_to(_PACKAGE).as_posix().encode())
+        digest.update(file.read_bytes())
+    processor = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    digest.update(repr((numba.__version__, *processor)).encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept: below ``GATECAST_CACHE_DIR`` or the user's cache directory; None if unwritable."""
+    base = os.environ.get("GATECAST_CACHE_DIR") or platformdirs.user_cache_dir("gatecast", appauthor=False)
+    folder = Path(base) / f"kernels-{sources_digest()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return None
+    return folder
+
+
+class _Locator(_CacheLocator):  # type: ignore[misc]
+    """Points Numba to our folder, whatever file a kernel stands in."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        self._py_file = py_file
+        self._name = f"{py_func.__module__}-{py_func.__code__.co_firstlineno}"
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return sources_digest()
+
+    def get_disambiguator(self) -> str:
+        return self._name
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> "_Locator":
+        return cls(py_func, py_file)
+
+
+class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = (_Locator,)
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    _impl_class = _CacheImpl
+
+
+def _compiled(function: F, **options: Any) -> F:
+    dispatcher = numba.njit(nogil=True, **_FLAGS, **options)(function)
+    if cache_folder() is not None:
+        dispatcher._cache = _Cache(function)
+    return cast(F, dispatcher)
+
+
+def kernel(function: F) -> F:
+    """Compile a kernel: serial, cached, without the interpreter's lock."""
+    return _compiled(function)
+
+
+def parallel_kernel(function: F) -> F:
+    """Compile a kernel whose ``prange`` runs on Numba's threads; seconds of compile time, so there are few."""
+    return _compiled(function, parallel=True)
+
+
+def cell(function: F) -> F:
+    """Compile scalar math that kernels of any target inline."""
+    return cast(F, numba.njit(inline="always", **_FLAGS)(function))
+
+
+_running = threading.RLock()
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def threads(count: int | None = None) -> Iterator[int]:
+    """Hold ``count`` Numba threads (default: all that Numba may use) and one BLAS thread in each; restores both.
+
+    Only one Python thread at a time is let in: not every threading layer of Numba allows more.
+    """
+    limit = numba.config.NUMBA_NUM_THREADS
+    wanted = limit if count is None else max(1, min(count, limit))
+    with _running, _blas().limit(limits=1, user_api="blas"):
+        before = numba.get_num_threads()
+        numba.set_num_threads(wanted)
+        try:
+            yield wanted
+        finally:
+            numba.set_num_threads(before)

@@ -1,0 +1,232 @@
+"""A whole network over groups of batch rows on the CPU: the groups run in parallel, each the entire sequence.
+
+Notation: G groups, B rows a group, T patches, F inputs, h horizon, Q outputs a step, P parameters. The network is a
+table of layers over one flat parameter buffer ``theta`` and one flat workspace a group, so one compiled program runs
+any stack. Gradients of the groups stay apart until they are added in a fixed order: the bits do not depend on the
+number of threads.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from forecast_kernels.dense.cpu import dense_backward, dense_forward
+from forecast_kernels.dropout.cpu import dropout
+from forecast_kernels.jit import kernel, parallel_kernel
+from forecast_kernels.loss.cpu import loss_forward_backward
+from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
+from forecast_kernels.scalars import mix
+from forecast_kernels.windows.cpu import gather_windows
+
+DENSE, LSTM, DROPOUT, LAST = 0, 1, 2, 3
+
+# Columns of the table of layers; offsets count values from the start of theta or of the group's workspace.
+KIND, N_IN, N_OUT, ACTIVATION, STEPS, THETA, INPUT, OUTPUT, D_INPUT, D_OUTPUT, OWN = range(11)
+COLUMNS = 11
+
+
+class Heads(NamedTuple):
+    """Where a group's batch lies in its workspace, and how its outputs are judged."""
+
+    extra: int  # offset of (B, X): inputs that the head gets beside the last state
+    target: int  # offset of (B, h)
+    mask: int  # offset of (B, h)
+    n_extra: int  # X
+    loss: int  # see loss.cpu
+    delta: float  # of the Huber loss
+    dropout: float  # rate of every DROPOUT layer
+
+
+@kernel
+def _view3(work, offset, a, b, c):
+    return work[offset : offset + a * b * c].reshape(a, b, c)
+
+
+@kernel
+def _view2(work, offset, a, b):
+    return work[offset : offset + a * b].reshape(a, b)
+
+
+@kernel
+def _lstm_buffers(work, row, B):
+    """Private buffers of an LSTM layer: xh, c, gates, dxh, dc."""
+    T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[OWN]
+    xh = _view3(work, at, T + 1, B, D + H)
+    at += xh.size
+    c = _view3(work, at, T + 1, B, H)
+    at += c.size
+    gates = _view3(work, at, T, B, 4 * H)
+    at += gates.size
+    dxh = _view2(work, at, B, D + H)
+    at += dxh.size
+    return xh, c, gates, dxh, _view2(work, at, B, H)
+
+
+@kernel
+def network_forward(
+    table,  # (layers, COLUMNS) read
+    theta,  # (P,) read
+    work,  # (W,) the group's workspace: inputs read, activations written
+    B,  # rows
+    heads,  # Heads
+    training,  # whether dropout drops
+    seed,  # uint64, of this step and group
+):
+    """Run all layers; the output of the last one stays in the workspace."""
+    for k in range(table.shape[0]):
+        row = table[k]
+        T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[THETA]
+        if row[KIND] == LSTM:
+            xh, c, gates, _, _ = _lstm_buffers(work, row, B)
+            xh[0, :, D:] = 0
+            c[0] = 0
+            WR = _view2(theta, at, D + H, 4 * H)
+            b = theta[at + WR.size : at + WR.size + 4 * H]
+            x, out = _view3(work, row[INPUT], T, B, D), _view3(work, row[OUTPUT], T, B, H)
+            lstm_forward(x, WR, b, xh, c, gates, out)
+        elif row[KIND] == DENSE:
+            W = _view2(theta, at, D, H)
+            b = theta[at + W.size : at + W.size + H]
+            x2, out2 = _view2(work, row[INPUT], T * B, D), _view2(work, row[OUTPUT], T * B, H)
+            dense_forward(x2, W, b, row[ACTIVATION], out2)
+        elif row[KIND] == DROPOUT:
+            flat, flat_out = work[row[INPUT] : row[INPUT] + T * B * D], work[row[OUTPUT] : row[OUTPUT] + T * B * D]
+            dropout(flat, heads.dropout if training else 0.0, mix(seed, np.uint64(k)), flat_out)
+        else:  # LAST
+            x, last = _view3(work, row[INPUT], T, B, D), _view2(work, row[OUTPUT], B, H)
+            last[:, :D] = x[T - 1]
+            last[:, D:] = _view2(work, heads.extra, B, heads.n_extra)
+
+
+@kernel
+def network_backward(
+    table,  # (layers, COLUMNS) read
+    theta,  # (P,) read
+    gradient,  # (P,) written
+    work,  # (W,) as forward left it, with the gradient of the output written; activations are consumed
+    B,
+    heads,
+    seed,  # the one given to forward
+):
+    """Gradients of all parameters, and of the input in the workspace."""
+    for k in range(table.shape[0] - 1, -1, -1):
+        row = table[k]
+        T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[THETA]
+        if row[KIND] == LSTM:
+            xh, c, gates, dxh, dc = _lstm_buffers(work, row, B)
+            dxh[:] = 0
+            dc[:] = 0
+            WR, dWR = _view2(theta, at, D + H, 4 * H), _view2(gradient, at, D + H, 4 * H)
+            db = gradient[at + WR.size : at + WR.size + 4 * H]
+            dx, dout = _view3(work, row[D_INPUT], T, B, D), _view3(work, row[D_OUTPUT], T, B, H)
+            lstm_backward(WR, xh, c, gates, dout, dx, dWR, db, dxh, dc)
+        elif row[KIND] == DENSE:
+            W, dW = _view2(theta, at, D, H), _view2(gradient, at, D, H)
+            db = gradient[at + W.size : at + W.size + H]
+            x2, out2 = _view2(work, row[INPUT], T * B, D), _view2(work, row[OUTPUT], T * B, H)
+            dx2, dout2 = _view2(work, row[D_INPUT], T * B, D), _view2(work, row[D_OUTPUT], T * B, H)
+            dense_backward(x2, W, out2, row[ACTIVATION], dout2, dx2, dW, db)
+        elif row[KIND] == DROPOUT:
+            dflat, dflat_out = (
+                work[row[D_INPUT] : row[D_INPUT] + T * B * D],
+                work[row[D_OUTPUT] : row[D_OUTPUT] + T * B * D],
+            )
+            dropout(dflat_out, heads.dropout, mix(seed, np.uint64(k)), dflat)
+        else:  # LAST
+            dx, dlast = _view3(work, row[D_INPUT], T, B, D), _view2(work, row[D_OUTPUT], B, H)
+            dx[: T - 1] = 0
+            dx[T - 1] = dlast[:, :D]
+
+
+@kernel
+def _gather(table, work, B, y, indptr, levels, floors, windows, spec, heads, base, scale):
+    """Gather one group's batch into its workspace."""
+    row = table[0]
+    gather_windows(
+        y,
+        indptr,
+        levels,
+        floors,
+        windows,
+        spec,
+        _view3(work, row[INPUT], row[STEPS], B, row[N_IN]),
+        _view2(work, heads.extra, B, heads.n_extra),
+        base,
+        scale,
+        _view2(work, heads.target, B, spec.horizon),
+        _view2(work, heads.mask, B, spec.horizon),
+    )
+
+
+@parallel_kernel
+def train_groups(
+    table,  # (layers, COLUMNS) read
+    theta,  # (P,) read
+    gradients,  # (G, P) written: gradient of each group's summed loss
+    work,  # (G, W) workspaces
+    y,  # (N,) read, see gather_windows
+    indptr,  # (S + 1,) read
+    levels,  # (S, 2) read
+    floors,  # (S,) read
+    windows,  # (G, B, 2) read
+    spec,  # Windowing
+    heads,  # Heads
+    quantiles,  # (Q,) read
+    base,  # (G, B, h) workspace
+    scale,  # (G, B) workspace
+    seed,  # uint64, another one each step
+    learn,  # False: only the loss, without dropout
+    losses,  # (G, 2) written: summed loss, number of observed targets
+):
+    """Gather, forward, loss and, to learn, backward for every group."""
+    for g in prange(windows.shape[0]):
+        B = windows.shape[1]
+        _gather(table, work[g], B, y, indptr, levels, floors, windows[g], spec, heads, base[g], scale[g])
+        group_seed = mix(seed, np.uint64(g))
+        network_forward(table, theta, work[g], B, heads, learn, group_seed)
+        target, mask = (
+            _view2(work[g], heads.target, B, spec.horizon),
+            _view2(work[g], heads.mask, B, spec.horizon),
+        )
+        row = table[table.shape[0] - 1]
+        output, doutput = _view2(work[g], row[OUTPUT], B, row[N_OUT]), _view2(work[g], row[D_OUTPUT], B, row[N_OUT])
+        losses[g, 0] = loss_forward_backward(
+            heads.loss, output, target, mask, quantiles, theta.dtype.type(heads.delta), doutput
+        )
+        count = 0.0
+        for r in range(B):
+            for j in range(spec.horizon):
+                count += mask[r, j]
+        losses[g, 1] = count * quantiles.shape[0]
+        if learn:
+            network_backward(table, theta, gradients[g], work[g], B, heads, group_seed)
+
+
+@parallel_kernel
+def predict_groups(
+    table,  # (layers, COLUMNS) read
+    theta,  # (P,) read
+    work,  # (G, W) workspaces
+    y,  # (N,) read
+    indptr,  # (S + 1,) read
+    levels,  # (S, 2) read
+    floors,  # (S,) read
+    windows,  # (G, B, 2) read
+    spec,  # Windowing
+    heads,  # Heads
+    base,  # (G, B, h) workspace
+    scale,  # (G, B) workspace
+    out,  # (G, B, h * Q) written: float64 forecasts in units of y, Q fastest
+):
+    """Gather and forward for every group, back in units of y."""
+    for g in prange(windows.shape[0]):
+        B = windows.shape[1]
+        _gather(table, work[g], B, y, indptr, levels, floors, windows[g], spec, heads, base[g], scale[g])
+        network_forward(table, theta, work[g], B, heads, False, np.uint64(0))
+        row = table[table.shape[0] - 1]
+        output = _view2(work[g], row[OUTPUT], B, row[N_OUT])
+        Q = row[N_OUT] // spec.horizon
+        for r in range(B):
+            for k in range(row[N_OUT]):
+                out[g, r, k] = base[g, r, k // Q] + scale[g, r] * output[r, k]

@@ -1,0 +1,117 @@
+"""Windows for a batch, gathered from the panel's flat arrays on the CPU.
+
+Notation: S series, N values of all series, B rows of the batch (one window each), L context length, P patch length,
+``T = L / P`` patches, F inputs a patch, h horizon. A window is a pair (series, cutoff): the first ``cutoff`` values of the
+series are known. Missing values, left padding and the future are the same thing: value 0, mask 0.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from forecast_kernels.jit import cell, kernel
+
+NONE, LAST, MEAN, SERIES = 0, 1, 2, 3
+
+
+class Windowing(NamedTuple):
+    """The shape of a window, and how it is normalised."""
+
+    context: int  # L, a multiple of patch
+    patch: int  # P
+    horizon: int  # h
+    season: int  # period of the seasonal-naive forecast that is subtracted; 0 for none
+    center: int  # NONE, LAST (last observed value), MEAN (of the context), SERIES (given per series)
+    masked: int  # 1: F = 2P, values then mask; 0: F = P, values alone
+
+
+@cell
+def _same_phase(y, first, cutoff, step, season):
+    """Last observed value before the cutoff at the phase of ``cutoff + step``, at most 4 seasons back; else NaN."""
+    k = cutoff + step
+    while k >= cutoff:
+        k -= season
+    value = np.nan
+    for _ in range(4):
+        if k < 0:
+            break
+        value = y[first + k]
+        if value == value:
+            break
+        k -= season
+    return value
+
+
+@kernel
+def gather_windows(
+    y,  # (N,) read: float64, transformed, NaN where unobserved
+    indptr,  # (S + 1,) read
+    levels,  # (S, 2) read: center and scale of each series, used when center == SERIES
+    floors,  # (S,) read: smallest scale allowed in a window of the series
+    windows,  # (B, 2) read: series, cutoff; series -1 gives an empty row
+    spec,  # Windowing
+    x,  # (T, B, F) written
+    extra,  # (B, h) written: normalised seasonal-naive forecast; (B, 0) without a season
+    base,  # (B, h) written: float64, what the network's output is added to, in units of y
+    scale,  # (B,) written: float64, what the network's output is multiplied by
+    target,  # (B, h) written: normalised residual from base; 0 where masked
+    mask,  # (B, h) written: 1 where the target is observed
+):
+    """Fill the inputs and targets of one batch; allocates nothing."""
+    T = x.dtype.type
+    L, P, h = spec.context, spec.patch, spec.horizon
+    for r in range(windows.shape[0]):
+        s, cutoff = windows[r, 0], windows[r, 1]
+        x[:, r] = 0
+        target[r] = 0
+        mask[r] = 0
+        extra[r] = 0
+        base[r] = 0
+        scale[r] = 1
+        if s < 0:
+            continue
+        first, n = indptr[s], indptr[s + 1] - indptr[s]
+
+        # location and scale of the observed part of the context
+        total, last, count = 0.0, 0.0, 0
+        for k in range(max(0, cutoff - L), cutoff):
+            value = y[first + k]
+            if value == value:
+                total += value
+                last = value
+                count += 1
+        center, spread = 0.0, 1.0
+        if spec.center == SERIES:
+            center, spread = levels[s, 0], levels[s, 1]
+        elif spec.center != NONE and count > 0:
+            center = last if spec.center == LAST else total / count
+            square = 0.0
+            for k in range(max(0, cutoff - L), cutoff):
+                value = y[first + k]
+                if value == value:
+                    square += (value - center) ** 2
+            spread = max(np.sqrt(square / count), floors[s])
+        scale[r] = spread
+
+        for k in range(max(0, cutoff - L), cutoff):
+            value = y[first + k]
+            if value == value:
+                place = k - (cutoff - L)
+                t, p = place // P, place % P
+                x[t, r, p] = T((value - center) / spread)
+                if spec.masked == 1:
+                    x[t, r, P + p] = T(1)
+
+        for j in range(h):
+            level = center
+            if spec.season > 0:
+                seasonal = _same_phase(y, first, cutoff, j, spec.season)
+                if seasonal == seasonal:
+                    level = seasonal
+                    extra[r, j] = T((level - center) / spread)
+            base[r, j] = level
+            if cutoff + j < n:
+                value = y[first + cutoff + j]
+                if value == value:
+                    target[r, j] = T((value - level) / spread)
+                    mask[r, j] = T(1)
