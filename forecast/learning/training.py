@@ -13,7 +13,7 @@ import numpy.typing as npt
 from forecast.errors import DataError
 from forecast.learning.network import Network, Plan
 from forecast.progress import Progress
-from forecast_kernels.jit import threads
+from forecast_kernels.jit import address_of, threads
 from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.optim.cpu import adam_step, sum_gradients
@@ -192,39 +192,40 @@ class _Runner:
         self.losses = np.empty((groups, 2))
         self.gradients = np.zeros((groups, network.size if training else 0), dtype)
         self.out = np.empty((groups, rows, 0 if training else spec.horizon * len(self.quantiles)))
+        self.worker = address_of(
+            kernels.run_group, plan.table, network.theta, self.gradients[0], self.work[0], *data, self.windows[0], spec,
+            self.heads, self.quantiles, self.base[0], self.scale[0], np.uint64(0), 0, self.losses[0], self.out[0],
+        )  # fmt: skip
 
-    def _place(self, windows: Windows) -> None:
+    def _run(self, windows: Windows, mode: int, seed: np.uint64 = np.uint64(0)) -> None:
         flat = self.windows.reshape(-1, 2)
         flat[: len(windows)] = windows
         flat[len(windows) :] = -1
-
-    def _train(self, windows: Windows, seed: np.uint64, learn: bool) -> tuple[float, float]:
-        self._place(windows)
-        kernels.train_groups(
-            self.table, self.network.theta, self.gradients, self.work, *self.data, self.windows, self.objective.spec,
-            self.heads, self.quantiles, self.base, self.scale, seed, learn, self.losses,
+        kernels.run_groups(
+            self.worker, self.table, self.network.theta, self.gradients, self.work, *self.data, self.windows, self.objective.spec,
+            self.heads, self.quantiles, self.base, self.scale, seed, mode, self.losses, self.out,
         )  # fmt: skip
-        total, count = self.losses.sum(axis=0)
-        return float(total), float(count)
 
     def backward(self, windows: Windows, seed: np.uint64) -> tuple[float, float]:
-        """Gradients of one batch into ``gradients``; returns the summed loss and the number of observed targets."""
-        return self._train(windows, seed, True)
+        """Gradients of one batch into ``gradients``; returns the summed loss and its number of terms."""
+        self._run(windows, kernels.LEARN, seed)
+        return self._sums()
 
     def score(self, windows: Windows) -> float:
         """Mean loss over windows, without dropout."""
         batch = self.windows.shape[0] * self.windows.shape[1]
-        parts = [
-            self._train(windows[at : at + batch], np.uint64(0), False) for at in range(0, len(windows), batch)
-        ]
-        total, count = np.sum(parts, axis=0)
-        return float(total / max(count, 1.0))
+        total, count = 0.0, 0.0
+        for at in range(0, len(windows), batch):
+            self._run(windows[at : at + batch], kernels.SCORE)
+            part = self._sums()
+            total, count = total + part[0], count + part[1]
+        return total / max(count, 1.0)
 
     def forward(self, windows: Windows) -> npt.NDArray[np.float64]:
         """Forecasts (n, h * Q) of at most one batch."""
-        self._place(windows)
-        kernels.predict_groups(
-            self.table, self.network.theta, self.work, *self.data, self.windows, self.objective.spec, self.heads,
-            self.base, self.scale, self.out,
-        )  # fmt: skip
+        self._run(windows, kernels.PREDICT)
         return self.out.reshape(-1, self.out.shape[2])[: len(windows)]
+
+    def _sums(self) -> tuple[float, float]:
+        total, count = self.losses.sum(axis=0)
+        return float(total), float(count)

@@ -18,7 +18,9 @@ from typing import Any, TypeVar, cast
 import llvmlite.binding as llvm
 import numba
 import platformdirs
+from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.extending import intrinsic
 from threadpoolctl import ThreadpoolController
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -95,13 +97,38 @@ def kernel(function: F) -> F:
 
 
 def parallel_kernel(function: F) -> F:
-    """Compile a kernel whose ``prange`` runs on Numba's threads; seconds of compile time, so there are few."""
+    """Compile a kernel whose ``prange`` runs on Numba's threads; it should only `call_address` another in its loop."""
     return _compiled(function, parallel=True)
 
 
 def cell(function: F) -> F:
-    """Compile scalar math that kernels of any target inline."""
+    """Compile scalar math, or a part of one kernel alone, that is inlined wherever it is used."""
     return cast(F, numba.njit(inline="always", **_FLAGS)(function))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def call_address(typing_context: Any, address: Any, arguments: Any) -> Any:
+    """Call the kernel at ``address`` (see `address_of`) with a tuple of arguments; it must return nothing.
+
+    Numba compiles a callee again into every caller, seconds for a large one; behind an address it stays as it is.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        function = context.call_conv.get_function_type(numba.types.none, arguments.types)
+        pointer = builder.inttoptr(values[0], function.as_pointer())
+        unpacked = cgutils.unpack_tuple(builder, values[1])
+        context.call_conv.call_function(builder, pointer, numba.types.none, arguments.types, unpacked)
+        return context.get_dummy_value()
+
+    return numba.types.none(numba.types.intp, arguments), generate
+
+
+def address_of(function: Any, *arguments: Any) -> int:
+    """Address of a kernel compiled for arguments of these types, for `call_address`."""
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    function.compile(signature)
+    result = function.overloads[signature]
+    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
 
 
 _running = threading.RLock()

@@ -37,8 +37,9 @@ def dense_backward(
     db,  # (H,) written
 ):
     """Gradients of the input and the parameters."""
-    db[:] = 0
     zero = out.dtype.type(0)
+    for j in range(out.shape[1]):
+        db[j] = zero
     for r in range(out.shape[0]):
         for j in range(out.shape[1]):
             if activation == 1 and out[r, j] <= zero:

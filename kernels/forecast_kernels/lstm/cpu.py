@@ -26,7 +26,8 @@ def lstm_forward(
     H = out.shape[2]
     for t in range(T):
         for r in range(B):
-            xh[t, r, :D] = x[t, r]
+            for d in range(D):
+                xh[t, r, d] = x[t, r, d]
         pre = gates[t]
         np.dot(xh[t], WR, pre)
         for r in range(B):
@@ -38,7 +39,8 @@ def lstm_forward(
                 )
                 p[j], p[H + j], p[2 * H + j], p[3 * H + j] = i, f, g, o
                 c_next[j], h[j] = lstm_state(i, f, g, o, c_prev[j])
-            xh[t + 1, r, D:] = h
+            for j in range(H):
+                xh[t + 1, r, D + j] = h[j]
 
 
 @kernel
@@ -67,10 +69,12 @@ def lstm_backward(
                 )
         np.dot(gates[t], WR.T, dxh)
         for r in range(B):
-            dx[t, r] = dxh[r, :D]
+            for d in range(D):
+                dx[t, r, d] = dxh[r, d]
     dpre = gates.reshape(T * B, 4 * H)
     np.dot(xh[:T].reshape(T * B, D + H).T, dpre, dWR)
-    db[:] = 0
+    for j in range(4 * H):
+        db[j] = 0
     for r in range(T * B):
         for j in range(4 * H):
             db[j] += dpre[r, j]

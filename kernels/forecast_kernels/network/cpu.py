@@ -13,13 +13,14 @@ from numba import prange
 
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.dropout.cpu import dropout
-from forecast_kernels.jit import kernel, parallel_kernel
+from forecast_kernels.jit import call_address, cell, kernel, parallel_kernel
 from forecast_kernels.loss.cpu import loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
 from forecast_kernels.scalars import mix
 from forecast_kernels.windows.cpu import gather_windows
 
 DENSE, LSTM, DROPOUT, LAST = 0, 1, 2, 3
+LEARN, SCORE, PREDICT = 0, 1, 2
 
 # Columns of the table of layers; offsets count values from the start of theta or of the group's workspace.
 KIND, N_IN, N_OUT, ACTIVATION, STEPS, THETA, INPUT, OUTPUT, D_INPUT, D_OUTPUT, OWN = range(11)
@@ -38,17 +39,17 @@ class Heads(NamedTuple):
     dropout: float  # rate of every DROPOUT layer
 
 
-@kernel
+@cell
 def _view3(work, offset, a, b, c):
     return work[offset : offset + a * b * c].reshape(a, b, c)
 
 
-@kernel
+@cell
 def _view2(work, offset, a, b):
     return work[offset : offset + a * b].reshape(a, b)
 
 
-@kernel
+@cell
 def _lstm_buffers(work, row, B):
     """Private buffers of an LSTM layer: xh, c, gates, dxh, dc."""
     T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[OWN]
@@ -63,7 +64,7 @@ def _lstm_buffers(work, row, B):
     return xh, c, gates, dxh, _view2(work, at, B, H)
 
 
-@kernel
+@cell
 def network_forward(
     table,  # (layers, COLUMNS) read
     theta,  # (P,) read
@@ -79,8 +80,9 @@ def network_forward(
         T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[THETA]
         if row[KIND] == LSTM:
             xh, c, gates, _, _ = _lstm_buffers(work, row, B)
-            xh[0, :, D:] = 0
-            c[0] = 0
+            for r in range(B):
+                for j in range(H):
+                    xh[0, r, D + j] = c[0, r, j] = 0
             WR = _view2(theta, at, D + H, 4 * H)
             b = theta[at + WR.size : at + WR.size + 4 * H]
             x, out = _view3(work, row[INPUT], T, B, D), _view3(work, row[OUTPUT], T, B, H)
@@ -95,11 +97,15 @@ def network_forward(
             dropout(flat, heads.dropout if training else 0.0, mix(seed, np.uint64(k)), flat_out)
         else:  # LAST
             x, last = _view3(work, row[INPUT], T, B, D), _view2(work, row[OUTPUT], B, H)
-            last[:, :D] = x[T - 1]
-            last[:, D:] = _view2(work, heads.extra, B, heads.n_extra)
+            extra = _view2(work, heads.extra, B, heads.n_extra)
+            for r in range(B):
+                for j in range(D):
+                    last[r, j] = x[T - 1, r, j]
+                for j in range(heads.n_extra):
+                    last[r, D + j] = extra[r, j]
 
 
-@kernel
+@cell
 def network_backward(
     table,  # (layers, COLUMNS) read
     theta,  # (P,) read
@@ -115,8 +121,9 @@ def network_backward(
         T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[THETA]
         if row[KIND] == LSTM:
             xh, c, gates, dxh, dc = _lstm_buffers(work, row, B)
-            dxh[:] = 0
-            dc[:] = 0
+            for r in range(B):
+                for j in range(H):
+                    dxh[r, D + j] = dc[r, j] = 0
             WR, dWR = _view2(theta, at, D + H, 4 * H), _view2(gradient, at, D + H, 4 * H)
             db = gradient[at + WR.size : at + WR.size + 4 * H]
             dx, dout = _view3(work, row[D_INPUT], T, B, D), _view3(work, row[D_OUTPUT], T, B, H)
@@ -135,35 +142,66 @@ def network_backward(
             dropout(dflat_out, heads.dropout, mix(seed, np.uint64(k)), dflat)
         else:  # LAST
             dx, dlast = _view3(work, row[D_INPUT], T, B, D), _view2(work, row[D_OUTPUT], B, H)
-            dx[: T - 1] = 0
-            dx[T - 1] = dlast[:, :D]
+            for t in range(T):
+                for r in range(B):
+                    for j in range(D):
+                        dx[t, r, j] = dlast[r, j] if t == T - 1 else 0
 
 
 @kernel
-def _gather(table, work, B, y, indptr, levels, floors, windows, spec, heads, base, scale):
-    """Gather one group's batch into its workspace."""
-    row = table[0]
-    gather_windows(
-        y,
-        indptr,
-        levels,
-        floors,
-        windows,
-        spec,
-        _view3(work, row[INPUT], row[STEPS], B, row[N_IN]),
-        _view2(work, heads.extra, B, heads.n_extra),
-        base,
-        scale,
-        _view2(work, heads.target, B, spec.horizon),
-        _view2(work, heads.mask, B, spec.horizon),
-    )
+def run_group(
+    table,
+    theta,
+    gradient,
+    work,
+    y,
+    indptr,
+    levels,
+    floors,
+    windows,
+    spec,
+    heads,
+    quantiles,
+    base,
+    scale,
+    seed,
+    mode,
+    losses,
+    out,
+):
+    """One group of ``run_groups``."""
+    B, h, Q = windows.shape[0], spec.horizon, quantiles.shape[0]
+    first, final = table[0], table[table.shape[0] - 1]
+    x = _view3(work, first[INPUT], first[STEPS], B, first[N_IN])
+    extra = _view2(work, heads.extra, B, heads.n_extra)
+    target, mask = _view2(work, heads.target, B, h), _view2(work, heads.mask, B, h)
+    gather_windows(y, indptr, levels, floors, windows, spec, x, extra, base, scale, target, mask)
+
+    network_forward(table, theta, work, B, heads, mode == LEARN, seed)
+    output = _view2(work, final[OUTPUT], B, final[N_OUT])
+    if mode == PREDICT:
+        for r in range(B):
+            for k in range(h * Q):
+                out[r, k] = base[r, k // Q] + scale[r] * output[r, k]
+        return
+
+    doutput = _view2(work, final[D_OUTPUT], B, final[N_OUT])
+    delta = theta.dtype.type(heads.delta)
+    losses[0] = loss_forward_backward(heads.loss, output, target, mask, quantiles, delta, doutput)
+    losses[1] = 0
+    for r in range(B):
+        for j in range(h):
+            losses[1] += mask[r, j] * Q
+    if mode == LEARN:
+        network_backward(table, theta, gradient, work, B, heads, seed)
 
 
 @parallel_kernel
-def train_groups(
+def run_groups(
+    worker,  # address of run_group
     table,  # (layers, COLUMNS) read
     theta,  # (P,) read
-    gradients,  # (G, P) written: gradient of each group's summed loss
+    gradients,  # (G, P) written when learning: gradient of each group's summed loss
     work,  # (G, W) workspaces
     y,  # (N,) read, see gather_windows
     indptr,  # (S + 1,) read
@@ -176,57 +214,14 @@ def train_groups(
     base,  # (G, B, h) workspace
     scale,  # (G, B) workspace
     seed,  # uint64, another one each step
-    learn,  # False: only the loss, without dropout
-    losses,  # (G, 2) written: summed loss, number of observed targets
+    mode,  # LEARN, SCORE or PREDICT
+    losses,  # (G, 2) written unless predicting: summed loss, number of terms
+    out,  # (G, B, h * Q) written when predicting: float64 forecasts in units of y, Q fastest
 ):
-    """Gather, forward, loss and, to learn, backward for every group."""
+    """Gather and forward every group; then loss (SCORE), loss and backward (LEARN), or forecasts (PREDICT)."""
     for g in prange(windows.shape[0]):
-        B = windows.shape[1]
-        _gather(table, work[g], B, y, indptr, levels, floors, windows[g], spec, heads, base[g], scale[g])
-        group_seed = mix(seed, np.uint64(g))
-        network_forward(table, theta, work[g], B, heads, learn, group_seed)
-        target, mask = (
-            _view2(work[g], heads.target, B, spec.horizon),
-            _view2(work[g], heads.mask, B, spec.horizon),
-        )
-        row = table[table.shape[0] - 1]
-        output, doutput = _view2(work[g], row[OUTPUT], B, row[N_OUT]), _view2(work[g], row[D_OUTPUT], B, row[N_OUT])
-        losses[g, 0] = loss_forward_backward(
-            heads.loss, output, target, mask, quantiles, theta.dtype.type(heads.delta), doutput
-        )
-        count = 0.0
-        for r in range(B):
-            for j in range(spec.horizon):
-                count += mask[r, j]
-        losses[g, 1] = count * quantiles.shape[0]
-        if learn:
-            network_backward(table, theta, gradients[g], work[g], B, heads, group_seed)
-
-
-@parallel_kernel
-def predict_groups(
-    table,  # (layers, COLUMNS) read
-    theta,  # (P,) read
-    work,  # (G, W) workspaces
-    y,  # (N,) read
-    indptr,  # (S + 1,) read
-    levels,  # (S, 2) read
-    floors,  # (S,) read
-    windows,  # (G, B, 2) read
-    spec,  # Windowing
-    heads,  # Heads
-    base,  # (G, B, h) workspace
-    scale,  # (G, B) workspace
-    out,  # (G, B, h * Q) written: float64 forecasts in units of y, Q fastest
-):
-    """Gather and forward for every group, back in units of y."""
-    for g in prange(windows.shape[0]):
-        B = windows.shape[1]
-        _gather(table, work[g], B, y, indptr, levels, floors, windows[g], spec, heads, base[g], scale[g])
-        network_forward(table, theta, work[g], B, heads, False, np.uint64(0))
-        row = table[table.shape[0] - 1]
-        output = _view2(work[g], row[OUTPUT], B, row[N_OUT])
-        Q = row[N_OUT] // spec.horizon
-        for r in range(B):
-            for k in range(row[N_OUT]):
-                out[g, r, k] = base[g, r, k // Q] + scale[g, r] * output[r, k]
+        group = (
+            table, theta, gradients[g], work[g], y, indptr, levels, floors, windows[g], spec, heads, quantiles,
+            base[g], scale[g], mix(seed, np.uint64(g)), mode, losses[g], out[g],
+        )  # fmt: skip
+        call_address(worker, group)

@@ -62,11 +62,13 @@ def gather_windows(
     L, P, h = spec.context, spec.patch, spec.horizon
     for r in range(windows.shape[0]):
         s, cutoff = windows[r, 0], windows[r, 1]
-        x[:, r] = 0
-        target[r] = 0
-        mask[r] = 0
-        extra[r] = 0
-        base[r] = 0
+        for t in range(x.shape[0]):
+            for p in range(x.shape[2]):
+                x[t, r, p] = 0
+        for j in range(h):
+            target[r, j] = mask[r, j] = base[r, j] = 0
+        for j in range(extra.shape[1]):
+            extra[r, j] = 0
         scale[r] = 1
         if s < 0:
             continue
