@@ -1,0 +1,178 @@
+"""Slow, obvious references in NumPy and float64, written straight from the formulas.
+
+Nothing here imports what it checks. Agreement of these references with PyTorch and Keras is proved in test_naive.py.
+
+Notation: B batch, T time, D inputs, H hidden, Q quantiles, S optimiser steps, n parameters.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+def sigmoid(x: Floats) -> Floats:
+    """The logistic function; only non-positive numbers are exponentiated, so nothing overflows."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, small) / (1.0 + small)
+
+
+def lstm(x: Any, W: Any, R: Any, b: Any, h0: Any, c0: Any) -> tuple[Floats, Floats]:
+    """One LSTM layer, gate order i f g o.
+
+    Parameters
+    ----------
+    x : array (T, B, D)
+    W, R, b : arrays (D, 4H), (H, 4H), (4H,)
+    h0, c0 : arrays (B, H), the state before the first step
+
+    Returns
+    -------
+    h, c : arrays (T, B, H)
+        The state after every step; the last row is the final one.
+    """
+    x, W, R, b, h, c = (np.asarray(value, np.float64) for value in (x, W, R, b, h0, c0))
+    hs, cs = [], []
+    for x_t in x:
+        i, f, g, o = np.split(x_t @ W + h @ R + b, 4, axis=-1)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        hs.append(h)
+        cs.append(c)
+    return np.stack(hs), np.stack(cs)
+
+
+ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+}
+
+
+def dense(x: Any, W: Any, b: Any, activation: str = "linear") -> Floats:
+    """activation(x W + b): x (..., D), W (D, H), b (H,) -> (..., H)."""
+    pre: Floats = np.asarray(x, np.float64) @ np.asarray(W, np.float64) + b
+    return ACTIVATIONS[activation](pre)
+
+
+def observed_mean(values: Floats, mask: Mask | None) -> float:
+    """Mean of the entries whose mask is set; 0 where none is."""
+    chosen = values if mask is None else values[np.asarray(mask, bool)]
+    return float(chosen.mean()) if chosen.size else 0.0
+
+
+def squared(prediction: Any, target: Any, mask: Mask | None = None) -> float:
+    """Mean squared error over the observed entries; all arrays of one shape."""
+    return observed_mean((np.asarray(prediction, np.float64) - target) ** 2, mask)
+
+
+def absolute(prediction: Any, target: Any, mask: Mask | None = None) -> float:
+    """Mean absolute error over the observed entries."""
+    return observed_mean(np.abs(np.asarray(prediction, np.float64) - target), mask)
+
+
+def huber(prediction: Any, target: Any, mask: Mask | None = None, delta: float = 1.0) -> float:
+    """Mean of e²/2 where |e| <= delta, of delta (|e| - delta/2) beyond (Huber 1964)."""
+    error = np.abs(np.asarray(prediction, np.float64) - target)
+    return observed_mean(np.where(error <= delta, error**2 / 2, delta * (error - delta / 2)), mask)
+
+
+def pinball(prediction: Any, target: Any, quantiles: Any, mask: Mask | None = None) -> float:
+    """Mean of q e above and (q - 1) e below, e = target - prediction (Koenker & Bassett 1978).
+
+    ``prediction`` (..., Q), ``quantiles`` (Q,), ``target`` and ``mask`` (...): the mean over the observed entries and
+    over the quantiles.
+    """
+    q = np.asarray(quantiles, np.float64)
+    error = np.asarray(target, np.float64)[..., None] - prediction
+    return observed_mean(np.where(error >= 0, q * error, (q - 1) * error), mask)
+
+
+def clip(gradient: Floats, max_norm: float) -> Floats:
+    """The gradient (n,) scaled down to ``max_norm``; 1e-6 in the divisor is PyTorch's."""
+    norm = float(np.sqrt((gradient**2).sum()))
+    return gradient * min(1.0, max_norm / (norm + 1e-6))
+
+
+def adamw(
+    start: Any,
+    gradients: Any,
+    learning_rate: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.01,
+    max_norm: float = np.inf,
+) -> Floats:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019) and clipping by the global norm.
+
+    Parameters
+    ----------
+    start : array (n,)
+    gradients : array (S, n), given, not computed at the parameters
+    max_norm : float, default no clipping
+
+    Returns
+    -------
+    array (S, n)
+        The parameters after every step.
+    """
+    p = np.array(start, np.float64)
+    m, v = np.zeros_like(p), np.zeros_like(p)
+    path = []
+    for step, gradient in enumerate(np.asarray(gradients, np.float64), start=1):
+        g = clip(gradient, max_norm)
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**step)
+        v_hat = v / (1 - beta2**step)
+        p = p - learning_rate * weight_decay * p - learning_rate * m_hat / (np.sqrt(v_hat) + eps)
+        path.append(p)
+    return np.stack(path)
+
+
+def adam(
+    start: Any,
+    gradients: Any,
+    learning_rate: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    max_norm: float = np.inf,
+) -> Floats:
+    """Adam (Kingma & Ba 2015): ``adamw`` without decay."""
+    return adamw(start, gradients, learning_rate, beta1, beta2, eps, 0.0, max_norm)
+
+
+def cosine_rate(step: int, n_steps: int, start: float, end: float = 0.0) -> float:
+    """Half a cosine from ``start`` at step 0 to ``end`` at step ``n_steps`` (Loshchilov & Hutter 2017)."""
+    return float(end + (start - end) * (1 + np.cos(np.pi * step / n_steps)) / 2)
+
+
+def step_rate(step: int, every: int, factor: float, start: float) -> float:
+    """``start`` times ``factor`` once for every ``every`` steps done."""
+    return start * factor ** (step // every)
+
+
+def numerical_gradient(f: Callable[[Floats], float], array: Any, eps: float = 1e-6) -> Floats:
+    """Gradient of the scalar ``f`` at ``array`` by central differences, entry by entry; the error is of order eps².
+
+    ``f`` gets a fresh float64 copy of ``array`` each time, with one entry moved.
+    """
+    base = np.asarray(array, np.float64)
+    gradient = np.empty(base.shape)
+    for where in np.ndindex(base.shape):
+        gradient[where] = (f(moved(base, where, eps)) - f(moved(base, where, -eps))) / (2 * eps)
+    return gradient
+
+
+def moved(array: Floats, where: tuple[int, ...], step: float) -> Floats:
+    """A copy of ``array`` with ``step`` added to one entry."""
+    copy = array.copy()
+    copy[where] += step
+    return copy
