@@ -46,12 +46,12 @@ def adam_step(
     """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019), after clipping by the global norm (Pascanu 2013)."""
     T = theta.dtype.type
     shrink = T(clip / (norm + 1e-6)) if 0 < clip < norm + 1e-6 else T(1)
-    one = T(1)
     b1, b2, eps, keep = T(beta1), T(beta2), T(epsilon), T(1 - rate * weight_decay)
+    a1, a2 = T(1 - beta1), T(1 - beta2)
     rate1 = T(rate / (1 - beta1**step))
     root2 = T(1 / math.sqrt(1 - beta2**step))
     for p in range(theta.shape[0]):
         g = gradient[p] * shrink
-        m[p] = b1 * m[p] + (one - b1) * g
-        v[p] = b2 * v[p] + (one - b2) * g * g
+        m[p] = b1 * m[p] + a1 * g
+        v[p] = b2 * v[p] + a2 * g * g
         theta[p] = theta[p] * keep - rate1 * m[p] / (T(math.sqrt(v[p])) * root2 + eps)

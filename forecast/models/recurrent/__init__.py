@@ -1,0 +1,5 @@
+"""Recurrent networks: config -> network -> training -> forecasts."""
+
+from forecast.models.recurrent.lstm import LSTM, FittedLSTM
+
+__all__ = ["LSTM", "FittedLSTM"]

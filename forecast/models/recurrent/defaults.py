@@ -1,0 +1,70 @@
+"""What an LSTM does when it is not told: season, patches, context, transform, by the data at hand.
+
+The patches and contexts of yearly, quarterly, weekly and hourly data come from experiments on the M4 competition's
+training data; the rest follows the same pattern (a patch is a season or a natural part of it).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from forecast.series.panel import Panel
+
+# season -> patch length, number of patches
+_PATCHES = {1: (6, 3), 4: (4, 6), 5: (5, 6), 7: (7, 6), 12: (12, 3), 24: (24, 7), 48: (48, 7), 52: (13, 8),
+            96: (48, 14), 168: (24, 14), 336: (48, 14), 672: (96, 14)}  # fmt: skip
+_LONGER = {24: 168, 48: 336, 96: 672}  # the week beside the day
+_LOG_FROM = 52  # seasons up to weekly data's: growth multiplies; daily and finer: levels add
+
+
+class Patching(NamedTuple):
+    """How a context is cut."""
+
+    patch: int
+    count: int
+
+
+def choose_season(panel: Panel, horizon: int) -> int:
+    """Season of the seasonal-naive forecast that the network corrects, or 0 when the last value is a better start.
+
+    Compares, over the history, the mean absolute error of repeating the value of one season ago (the panel's season,
+    and the week for hourly and finer data) with that of repeating the last value over the horizon.
+    """
+    seasons = [panel.season_length, _LONGER.get(panel.season_length, 0)]
+    longest = int(panel.lengths.max())
+    usable = [s for s in seasons if s > 1 and longest >= 3 * s + horizon]
+    if not usable:
+        short = panel.season_length
+        return short if short > 1 and longest >= 2 * short + 1 else 0
+    errors = {s: _lag_error(panel, s) for s in usable}
+    best = min(errors, key=lambda s: errors[s])
+    leads = np.unique(np.linspace(1, horizon, min(horizon, 12)).astype(int))
+    return best if errors[best] <= float(np.mean([_lag_error(panel, int(k)) for k in leads])) else 0
+
+
+def _lag_error(panel: Panel, lag: int) -> float:
+    """Mean over series of the mean |y[t] - y[t - lag]|, in units of each series' standard deviation."""
+    errors = []
+    for s in range(0, len(panel), max(1, len(panel) // 500)):  # a sample is enough to choose a season
+        y = panel.series(s)
+        if len(y) > lag:
+            difference = np.abs(y[lag:] - y[:-lag])
+            spread = np.nanstd(y) if np.isfinite(y).any() else 0.0
+            if spread > 0 and np.isfinite(difference).any():
+                errors.append(float(np.nanmean(difference) / spread))
+    return float(np.mean(errors)) if errors else np.inf
+
+
+def choose_patching(season: int, longest: int, horizon: int) -> Patching:
+    """Patch length and number for a season (0 or 1 for none), no longer than the history that there is."""
+    patch, count = _PATCHES.get(max(season, 1), (0, 0))
+    if not patch:
+        patch = max(p for p in range(1, min(season, 48) + 1) if season % p == 0)
+        count = 3 * season // patch
+    most = max(1, (longest - horizon) // patch)
+    return Patching(patch, min(count, most))
+
+
+def choose_log(panel: Panel) -> bool:
+    """Whether series of positive values are modelled in logarithms."""
+    return panel.season_length <= _LOG_FROM and panel.season_length not in (5, 7)

@@ -1,0 +1,359 @@
+"""The LSTM forecaster: one network for all series of a panel.
+
+Notation: S series, h horizon, Q quantiles.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.errors import DataError, DeviceError, ParameterError
+from forecast.learning.network import Network, recurrent_layers
+from forecast.learning.training import LOSSES, SCHEDULES, History, Objective, Schedule, WindowData, predict, train
+from forecast.models.base import Fitted, Forecast, Model, State
+from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season
+from forecast.models.recurrent.paths import interpolated, simulate
+from forecast.progress import Progress
+from forecast.series.panel import Panel
+from forecast.series.scaling import allows_log, levels, restored, transformed
+from forecast.series.windows import windows_at_end, windows_between
+from forecast_kernels.windows import cpu as windows_kernels
+from forecast_kernels.windows.cpu import Windowing
+
+QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+SCALERS = {
+    "none": windows_kernels.NONE,
+    "last": windows_kernels.LAST,
+    "mean": windows_kernels.MEAN,
+    "series": windows_kernels.SERIES,
+}
+
+
+@dataclass(frozen=True)
+class LSTM(Model):
+    """A stack of LSTM layers over patches of the context, with a head that emits the whole horizon at once.
+
+    Hochreiter & Schmidhuber (1997); the defaults need no argument. What is None is chosen from the data.
+
+    Raises
+    ------
+    ParameterError
+        If a field is out of its range or two fields contradict each other.
+    """
+
+    is_network: ClassVar[bool] = True
+    default_name: ClassVar[str] = "LSTM"
+
+    horizon: int | None = None
+    """Steps emitted at once; None: the h given to ``fit``, else one season. Longer forecasts feed back their own."""
+    context_length: int | None = None
+    """Values seen before the cutoff, rounded up to whole patches."""
+    patch_length: int | None = None
+    """Values a step of the network sees; 1 is the classic step-by-step network."""
+    season_length: int | None = None
+    """Season of the seasonal-naive forecast that the network corrects; 0 for none."""
+    hidden_size: int = 64
+    """Units of each LSTM layer."""
+    num_layers: int = 2
+    """LSTM layers."""
+    embedding_size: int | None = None
+    """Width of the linear layer that a patch goes through first; None: ``hidden_size``; 0 for none."""
+    head_size: int | None = None
+    """Width of the head's hidden layer; None: ``hidden_size``; 0 for none."""
+    dropout: float = 0.1
+    """Share of values dropped between LSTM layers in training, in [0, 1)."""
+    loss: str = "quantile"
+    """"quantile", "absolute", "squared" or "huber"; only "quantile" gives intervals."""
+    quantiles: tuple[float, ...] = QUANTILES
+    """Probabilities learned with the quantile loss; must hold 0.5, the point forecast. Others are interpolated."""
+    huber_delta: float = 1.0
+    """Where the Huber loss turns from squared to absolute, in units of a window's scale."""
+    transform: str = "auto"
+    """"log" (series that allow it), "none", or "auto": log for weekly and coarser data."""
+    scaler: str = "auto"
+    """Centre of a window: "last" value, "mean" of the context, whole "series", "none"; "auto": mean with a season."""
+    mask_input: bool = True
+    """Whether the network sees which values are observed."""
+    learning_rate: float = 2e-3
+    """Adam's step size."""
+    schedule: str = "cosine"
+    """How the learning rate decays: "cosine", "step" or "constant"."""
+    weight_decay: float = 0.0
+    """AdamW's decoupled decay; 0 is Adam."""
+    clip_norm: float = 1.0
+    """Largest global norm of a gradient; 0 for no clipping."""
+    batch_size: int = 64
+    """Windows of one training step."""
+    max_steps: int = 500
+    """Training steps at most; 0 keeps the initial or loaded weights."""
+    max_epochs: int | None = None
+    """Passes over all windows at most, when fewer than ``max_steps``."""
+    early_stopping_patience: int = 0
+    """Validations without improvement before training stops; 0 trains to the end."""
+    val_size: int = 0
+    """Last values of each series held out of training to choose the best weights; 0 for none."""
+    val_check_steps: int = 25
+    """Training steps between validations."""
+    seed: int = 0
+    """Same seed, same numbers, whatever the number of threads."""
+    device: str = "cpu"
+    """"cpu", or "auto", which takes it."""
+    weights: Mapping[str, npt.NDArray[Any]] | str | None = None
+    """Weights to start from: PyTorch's or Keras's, by name, or a safetensors file that holds them."""
+    alias: str | None = None
+    """Name of the forecast column."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @classmethod
+    def classic(cls, window: int = 10, hidden_size: int = 50, max_epochs: int = 20, **options: Any) -> Self:
+        """The network of the tutorials: a window of raw values, one LSTM layer, one linear output, one step ahead.
+
+        ``LSTM(hidden_size) + Dense(1)`` trained on squared error with Adam at 1e-3 in batches of 32; longer horizons
+        are reached by feeding forecasts back.
+        """
+        settings: dict[str, Any] = {
+            "horizon": 1, "context_length": window, "patch_length": 1, "season_length": 0, "hidden_size": hidden_size,
+            "num_layers": 1, "embedding_size": 0, "head_size": 0, "dropout": 0.0, "loss": "squared",
+            "transform": "none", "scaler": "none", "mask_input": False, "learning_rate": 1e-3, "schedule": "constant",
+            "clip_norm": 0.0, "batch_size": 32, "max_steps": 1_000_000, "max_epochs": max_epochs,
+        }  # fmt: skip
+        return cls(**{**settings, **options})
+
+    def _fit(self, panel: Panel, h: int | None, progress: Progress) -> "FittedLSTM":
+        if self.device not in ("cpu", "auto"):
+            raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
+        resolved = self._resolved(panel, h)
+        network, objective = _build(resolved)
+        network.initialise(self.seed)
+        if self.weights is not None:
+            from forecast.learning.weights import read_weights
+
+            network.load(read_weights(self.weights, network))
+        data, _ = _data(resolved, panel)
+        windows, validation = _windows(resolved, panel)
+        if not len(windows):
+            raise DataError(
+                f"No series is long enough to train {self.name}: the longest has {int(panel.lengths.max())} values, and "
+                f"val_size {self.val_size} leaves fewer than 2; give longer series or a smaller val_size."
+            )
+        schedule = _schedule(self, len(windows))
+        progress.start(self.name, schedule.max_steps)
+        try:
+            history = train(network, data, windows, objective, schedule, progress, validation)
+        finally:
+            progress.finish()
+        return FittedLSTM(self, resolved, network, history)
+
+    def _resolved(self, panel: Panel, h: int | None) -> "LSTM":
+        """The same config with every None replaced by a choice from the data."""
+        horizon = self.horizon or h or max(panel.season_length, 6)
+        season = choose_season(panel, horizon) if self.season_length is None else self.season_length
+        patch, count = choose_patching(season or panel.season_length, int(panel.lengths.max()), horizon)
+        if self.patch_length is not None:
+            patch, count = self.patch_length, max(1, patch * count // self.patch_length)
+        if self.context_length is not None:
+            count = -(-self.context_length // patch)
+        log = choose_log(panel) if self.transform == "auto" else self.transform == "log"
+        return replace(
+            self,
+            horizon=horizon,
+            context_length=count * patch,
+            patch_length=patch,
+            season_length=season,
+            embedding_size=self.hidden_size if self.embedding_size is None else self.embedding_size,
+            head_size=self.hidden_size if self.head_size is None else self.head_size,
+            transform="log" if log else "none",
+            scaler=("mean" if season else "last") if self.scaler == "auto" else self.scaler,
+            weights=None,
+        )
+
+
+class FittedLSTM(Fitted):
+    """A trained network."""
+
+    def __init__(self, model: LSTM, resolved: LSTM, network: Network, history: History) -> None:
+        self.model: LSTM = model
+        self.resolved = resolved  # the config with what was chosen from the data
+        self.network = network
+        self.history = history
+
+    @property
+    def losses_(self) -> list[float]:
+        """Mean training loss of each report, in the order of training."""
+        return self.history.losses
+
+    def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
+        if quantiles and self.model.loss != "quantile":
+            raise ParameterError(
+                f"{self.model.name} was trained with loss={self.model.loss!r}, which gives no intervals; leave out "
+                "level and quantiles, or train with loss='quantile'."
+            )
+        chunk = max(1, 50_000_000 // (8 * (self._tail + h)))  # the buffers of a chunk stay below 50 MB
+        point = np.empty((len(panel), h))
+        spread = np.empty((len(panel), h, len(quantiles)))
+        for at in range(0, len(panel), chunk):
+            part = panel if len(panel) <= chunk else panel.select(np.arange(at, min(at + chunk, len(panel))))
+            rows = slice(at, at + len(part))
+            point[rows], spread[rows] = self._predict_part(part, h, quantiles)
+        return Forecast(point, spread)
+
+    @property
+    def _tail(self) -> int:
+        """Values at the end of a series that a forecast can depend on."""
+        return int(max(self.resolved.context_length or 0, 4 * (self.resolved.season_length or 0)))
+
+    def _predict_part(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> tuple[Any, Any]:
+        data, log = _data(self.resolved, panel)
+        _, objective = _build(self.resolved)
+        grid = np.array(objective.quantiles)
+        middle = int(np.argmin(np.abs(grid - 0.5)))
+        horizon = objective.spec.horizon
+
+        def block(history: WindowData, known: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+            out = predict(self.network, history, windows_at_end(known), objective)
+            out.sort(axis=2)
+            return out
+
+        if h <= horizon:
+            out = block(data, panel.lengths)[:, :h]
+            point, spread = out[:, :, middle], interpolated(out, grid, quantiles)
+        else:
+            point, spread = simulate(block, data, self._tail, h, horizon, grid, quantiles, self.model.seed)
+        return restored(point, log), restored(spread, log)
+
+    def describe(self) -> str:
+        r = self.resolved
+        season = f"season {r.season_length}" if r.season_length else "no season"
+        return (
+            f"{r.num_layers} x {r.hidden_size} units over {(r.context_length or 0) // (r.patch_length or 1)} patches of "
+            f"{r.patch_length}, {season}, horizon {r.horizon}, {self.network.size:,} parameters, "
+            f"{self.history.steps} steps"
+        )
+
+    def state(self) -> State:
+        chosen = ("horizon", "context_length", "patch_length", "season_length", "embedding_size", "head_size")
+        extra = {name: getattr(self.resolved, name) for name in (*chosen, "transform", "scaler")}
+        history = {"losses": self.history.losses, "validation": self.history.validation, "steps": self.history.steps}
+        return {"theta": self.network.theta}, {"resolved": extra, "history": history}
+
+    @classmethod
+    def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
+        resolved = replace(model, weights=None, **extra["resolved"])
+        network, _ = _build(resolved)
+        if arrays["theta"].shape != network.theta.shape:
+            raise ValueError(f"theta has shape {arrays['theta'].shape}, the config asks for {network.theta.shape}")
+        network.theta[:] = arrays["theta"]
+        return cls(model, resolved, network, History(**extra["history"]))
+
+
+LSTM.fitted_type = FittedLSTM
+
+
+def _build(resolved: LSTM) -> tuple[Network, Objective]:
+    """An empty network and its objective, from a config without None."""
+    r = resolved
+    assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
+    assert r.season_length is not None and r.embedding_size is not None and r.head_size is not None
+    spec = Windowing(
+        r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], int(r.mask_input)
+    )
+    quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
+    objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout)
+    layers = recurrent_layers(
+        steps=r.context_length // r.patch_length,
+        inputs=r.patch_length * (1 + r.mask_input),
+        embed=r.embedding_size,
+        hidden=r.hidden_size,
+        layers=r.num_layers,
+        dropout=r.dropout > 0,
+        extra=objective.extra,
+        head=r.head_size,
+        outputs=r.horizon * len(quantiles),
+    )
+    return Network(layers), objective
+
+
+def _data(resolved: LSTM, panel: Panel) -> tuple[WindowData, npt.NDArray[np.bool_]]:
+    """What windows are gathered from, and which series are in logarithms."""
+    log = np.zeros(len(panel), bool)
+    if resolved.transform == "log":
+        log = allows_log(panel.y, panel.indptr)
+    y = transformed(panel.y, panel.indptr, log)
+    stats = levels(y, panel.indptr)
+    # A window that hardly moves is not blown up: 5 % of the series' own spread, or of its level's last digits.
+    floors = np.maximum(0.05 * stats[:, 1], 1e-3 * np.abs(stats[:, 0]) + 1e-9)
+    stats[:, 1] = np.maximum(stats[:, 1], floors)
+    return WindowData(y, panel.indptr, stats, floors), log
+
+
+def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
+    """Training and validation windows."""
+    lengths, season = panel.lengths, resolved.season_length or 0
+    context, horizon = int(resolved.context_length or 1), int(resolved.horizon or 1)
+    last = lengths - resolved.val_size - 1
+    # A past of one season, or a full context when there is enough of it; short series start with what they have.
+    wanted = season if season else min(context, 3)
+    if resolved.context_length and not resolved.mask_input:
+        wanted = context
+    first = np.maximum(np.minimum(wanted, last), 1)
+    windows = windows_between(first, last)
+    if not resolved.val_size:
+        return windows, None
+    return windows, windows_between(np.maximum(last + 1, 1), np.maximum(lengths - horizon, last + 1))
+
+
+def _schedule(model: LSTM, windows: int) -> Schedule:
+    steps = model.max_steps
+    if model.max_epochs is not None:
+        steps = min(steps, model.max_epochs * max(1, windows // min(model.batch_size, windows)))
+    return Schedule(
+        max_steps=steps,
+        batch_size=model.batch_size,
+        learning_rate=model.learning_rate,
+        decay=model.schedule,
+        weight_decay=model.weight_decay,
+        clip_norm=model.clip_norm,
+        patience=model.early_stopping_patience,
+        validate_every=model.val_check_steps,
+        seed=model.seed,
+    )
+
+
+def _check(model: LSTM) -> None:
+    """Refuse what cannot work, with the field's name, the value found and the range."""
+    at_least = {
+        "horizon": 1, "context_length": 1, "patch_length": 1, "season_length": 0, "hidden_size": 1, "num_layers": 1,
+        "embedding_size": 0, "head_size": 0, "batch_size": 1, "max_steps": 0, "max_epochs": 1, "seed": 0,
+        "early_stopping_patience": 0, "val_size": 0, "val_check_steps": 1, "weight_decay": 0, "clip_norm": 0,
+    }  # fmt: skip
+    for name, least in at_least.items():
+        value = getattr(model, name)
+        if value is not None and value < least:
+            raise ParameterError(f"LSTM's {name} is {value}; it must be at least {least}.")
+    for name in ("learning_rate", "huber_delta"):
+        if not getattr(model, name) > 0:
+            raise ParameterError(f"LSTM's {name} is {getattr(model, name)}; it must be above 0.")
+    if not 0 <= model.dropout < 1:
+        raise ParameterError(f"LSTM's dropout is {model.dropout}; it must lie in [0, 1).")
+    choices = {
+        "loss": LOSSES, "schedule": SCHEDULES, "transform": ("auto", "log", "none"), "scaler": ("auto", *SCALERS),
+        "device": ("cpu", "auto", "cuda"),
+    }  # fmt: skip
+    for name, allowed in choices.items():
+        if getattr(model, name) not in allowed:
+            raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be one of {', '.join(allowed)}.")
+    q = model.quantiles
+    if 0.5 not in q or list(q) != sorted(set(q)) or not 0 < q[0] <= q[-1] < 1:
+        raise ParameterError(f"LSTM's quantiles are {q}; they must ascend strictly between 0 and 1 and hold 0.5.")
+    if model.context_length is not None and model.patch_length is not None:
+        if model.patch_length > model.context_length:
+            raise ParameterError(
+                f"LSTM's patch_length {model.patch_length} is longer than its context_length {model.context_length}."
+            )
+    if model.early_stopping_patience and not model.val_size:
+        raise ParameterError("LSTM's early_stopping_patience needs val_size: the values held out to judge by.")

@@ -1,0 +1,95 @@
+"""Quantiles between the learned ones, and forecasts beyond the horizon by feeding forecasts back.
+
+Notation: S series, h steps asked for, K learned quantiles, Q quantiles asked for, M sample paths.
+"""
+
+from collections.abc import Callable
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.learning.training import WindowData
+
+Floats = npt.NDArray[np.float64]
+Block = Callable[[WindowData, npt.NDArray[np.int64]], Floats]
+
+PATHS = 200  # sample paths: the 2.5 % quantile then rests on five of them
+
+
+def interpolated(values: Floats, grid: Floats, quantiles: tuple[float, ...]) -> Floats:
+    """Quantiles (..., Q) from learned ones (..., K) at probabilities ``grid``, linear in the normal score.
+
+    Beyond the outermost learned quantiles the last slope goes on, as a normal tail.
+    """
+    if not quantiles:
+        return values[..., :0]
+    if len(grid) == 1:
+        return np.repeat(values, len(quantiles), axis=-1)
+    place, weight = _places(grid, np.array(quantiles))
+    return np.sort(values[..., place] * (1 - weight) + values[..., place + 1] * weight, axis=-1)
+
+
+def _places(grid: Floats, quantiles: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Left neighbour among the grid, and the weight of the right one, for each probability."""
+    score = np.array([NormalDist().inv_cdf(float(p)) for p in grid])
+    wanted = np.vectorize(NormalDist().inv_cdf)(quantiles)
+    place = np.clip(np.searchsorted(score, wanted, side="right") - 1, 0, len(grid) - 2)
+    return place, (wanted - score[place]) / (score[place + 1] - score[place])
+
+
+def simulate(
+    block: Block,
+    data: WindowData,
+    tail: int,
+    h: int,
+    horizon: int,
+    grid: Floats,
+    quantiles: tuple[float, ...],
+    seed: int,
+) -> tuple[Floats, Floats]:
+    """Forecasts beyond the network's horizon: point (S, h) and quantiles (S, h, Q).
+
+    The point forecast feeds back its own medians. Quantiles are those of sample paths, each fed back with draws from
+    the forecast distribution of its own past, so that uncertainty accumulates.
+    """
+    middle = int(np.argmin(np.abs(grid - 0.5)))
+    point = _roll(block, data, tail, h, horizon, lambda out: out[:, :, middle])
+    if not quantiles:
+        return point, np.empty((*point.shape, 0))
+    rng = np.random.default_rng(seed)
+
+    def draw(out: Floats) -> Floats:
+        place, weight = _places(grid, rng.uniform(1e-4, 1 - 1e-4, out.shape[:2]))
+        left = np.take_along_axis(out, place[..., None], axis=2)[..., 0]
+        right = np.take_along_axis(out, place[..., None] + 1, axis=2)[..., 0]
+        return np.asarray(left * (1 - weight) + right * weight)
+
+    spread = np.empty((*point.shape, len(quantiles)))
+    for s in range(len(point)):
+        alone = WindowData(
+            np.tile(data.y[data.indptr[s] : data.indptr[s + 1]], PATHS),
+            np.arange(PATHS + 1) * (data.indptr[s + 1] - data.indptr[s]),
+            np.repeat(data.levels[s : s + 1], PATHS, axis=0),
+            np.repeat(data.floors[s : s + 1], PATHS),
+        )
+        paths = _roll(block, alone, tail, h, horizon, draw)
+        spread[s] = np.quantile(paths, quantiles, axis=0).T
+    return point, spread
+
+
+def _roll(
+    block: Block, data: WindowData, tail: int, h: int, horizon: int, choose: Callable[[Floats], Floats]
+) -> Floats:
+    """Forecast block after block, each seeing what ``choose`` made of the block before: (S, h)."""
+    lengths = np.diff(data.indptr)
+    S, width = len(lengths), tail + h
+    y = np.full((S, width), np.nan)
+    for s in range(S):
+        past = data.y[data.indptr[s] : data.indptr[s + 1]][-tail:]
+        y[s, tail - len(past) : tail] = past
+    flat = WindowData(y.reshape(-1), np.arange(S + 1) * width, data.levels, data.floors)
+    for done in range(0, h, horizon):
+        values = choose(block(flat, np.full(S, tail + done)))
+        y[:, tail + done : tail + done + horizon] = values[:, : h - done]
+    return y[:, tail:]
