@@ -24,6 +24,21 @@ class Patching(NamedTuple):
     count: int
 
 
+class Size(NamedTuple):
+    """How large a network, and how long it learns."""
+
+    hidden: int
+    batch: int
+    steps: int
+
+
+def choose_size(windows: int) -> Size:
+    """Units, windows a step and steps by the number of windows that there are to learn from."""
+    if windows < 2_000:
+        return Size(32, 32, 500)
+    return Size(64, 64, 800) if windows < 20_000 else Size(128, 256, 1_500)
+
+
 def choose_season(panel: Panel, horizon: int) -> int:
     """Season of the seasonal-naive forecast that the network corrects, or 0 when the last value is a better start.
 

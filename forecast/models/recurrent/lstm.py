@@ -13,8 +13,10 @@ import numpy.typing as npt
 from forecast.errors import DataError, DeviceError, ParameterError
 from forecast.learning.network import Network, recurrent_layers
 from forecast.learning.training import LOSSES, SCHEDULES, History, Objective, Schedule, WindowData, predict, train
+from forecast.learning.warmup import warmup
+from forecast.learning.weights import read_weights
 from forecast.models.base import Fitted, Forecast, Model, State
-from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season
+from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
 from forecast.models.recurrent.paths import interpolated, simulate
 from forecast.progress import Progress
 from forecast.series.panel import Panel
@@ -30,6 +32,12 @@ SCALERS = {
     "mean": windows_kernels.MEAN,
     "series": windows_kernels.SERIES,
 }
+
+
+_CHOSEN = (
+    "horizon", "context_length", "patch_length", "season_length", "hidden_size", "embedding_size", "head_size",
+    "transform", "scaler", "batch_size", "max_steps",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,8 @@ class LSTM(Model):
     """Values a step of the network sees; 1 is the classic step-by-step network."""
     season_length: int | None = None
     """Season of the seasonal-naive forecast that the network corrects; 0 for none."""
-    hidden_size: int = 64
-    """Units of each LSTM layer."""
+    hidden_size: int | None = None
+    """Units of each LSTM layer; None: 32, 64 or 128 by the number of training windows."""
     num_layers: int = 2
     """LSTM layers."""
     embedding_size: int | None = None
@@ -85,10 +93,10 @@ class LSTM(Model):
     """AdamW's decoupled decay; 0 is Adam."""
     clip_norm: float = 1.0
     """Largest global norm of a gradient; 0 for no clipping."""
-    batch_size: int = 64
-    """Windows of one training step."""
-    max_steps: int = 500
-    """Training steps at most; 0 keeps the initial or loaded weights."""
+    batch_size: int | None = None
+    """Windows of one training step; None: 32, 64 or 256 by the number of training windows."""
+    max_steps: int | None = None
+    """Training steps at most; 0 keeps the initial or loaded weights; None: 500, 800 or 1,500 likewise."""
     max_epochs: int | None = None
     """Passes over all windows at most, when fewer than ``max_steps``."""
     early_stopping_patience: int = 0
@@ -120,19 +128,18 @@ class LSTM(Model):
             "horizon": 1, "context_length": window, "patch_length": 1, "season_length": 0, "hidden_size": hidden_size,
             "num_layers": 1, "embedding_size": 0, "head_size": 0, "dropout": 0.0, "loss": "squared",
             "transform": "none", "scaler": "none", "mask_input": False, "learning_rate": 1e-3, "schedule": "constant",
-            "clip_norm": 0.0, "batch_size": 32, "max_steps": 1_000_000, "max_epochs": max_epochs,
+            "clip_norm": 0.0, "batch_size": 32, "max_epochs": max_epochs,
         }  # fmt: skip
         return cls(**{**settings, **options})
 
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> "FittedLSTM":
         if self.device not in ("cpu", "auto"):
             raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
+        warmup(progress)
         resolved = self._resolved(panel, h)
         network, objective = _build(resolved)
         network.initialise(self.seed)
         if self.weights is not None:
-            from forecast.learning.weights import read_weights
-
             network.load(read_weights(self.weights, network))
         data, _ = _data(resolved, panel)
         windows, validation = _windows(resolved, panel)
@@ -141,7 +148,7 @@ class LSTM(Model):
                 f"No series is long enough to train {self.name}: the longest has {int(panel.lengths.max())} values, and "
                 f"val_size {self.val_size} leaves fewer than 2; give longer series or a smaller val_size."
             )
-        schedule = _schedule(self, len(windows))
+        schedule = _schedule(resolved, len(windows))
         progress.start(self.name, schedule.max_steps)
         try:
             history = train(network, data, windows, objective, schedule, progress, validation)
@@ -159,14 +166,20 @@ class LSTM(Model):
         if self.context_length is not None:
             count = -(-self.context_length // patch)
         log = choose_log(panel) if self.transform == "auto" else self.transform == "log"
+        size = choose_size(int(np.maximum(panel.lengths - self.val_size - season, 1).sum()))
+        hidden = self.hidden_size or size.hidden
+        steps = self.max_steps if self.max_steps is not None else size.steps
         return replace(
             self,
+            hidden_size=hidden,
+            batch_size=self.batch_size or size.batch,
+            max_steps=steps if self.max_epochs is None or self.max_steps is not None else None,
             horizon=horizon,
             context_length=count * patch,
             patch_length=patch,
             season_length=season,
-            embedding_size=self.hidden_size if self.embedding_size is None else self.embedding_size,
-            head_size=self.hidden_size if self.head_size is None else self.head_size,
+            embedding_size=hidden if self.embedding_size is None else self.embedding_size,
+            head_size=hidden if self.head_size is None else self.head_size,
             transform="log" if log else "none",
             scaler=("mean" if season else "last") if self.scaler == "auto" else self.scaler,
             weights=None,
@@ -236,8 +249,7 @@ class FittedLSTM(Fitted):
         )
 
     def state(self) -> State:
-        chosen = ("horizon", "context_length", "patch_length", "season_length", "embedding_size", "head_size")
-        extra = {name: getattr(self.resolved, name) for name in (*chosen, "transform", "scaler")}
+        extra = {name: getattr(self.resolved, name) for name in _CHOSEN}
         history = {"losses": self.history.losses, "validation": self.history.validation, "steps": self.history.steps}
         return {"theta": self.network.theta}, {"resolved": extra, "history": history}
 
@@ -258,7 +270,8 @@ def _build(resolved: LSTM) -> tuple[Network, Objective]:
     """An empty network and its objective, from a config without None."""
     r = resolved
     assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
-    assert r.season_length is not None and r.embedding_size is not None and r.head_size is not None
+    assert r.season_length is not None and r.hidden_size is not None
+    assert r.embedding_size is not None and r.head_size is not None
     spec = Windowing(
         r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], int(r.mask_input)
     )
@@ -308,9 +321,10 @@ def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.N
 
 
 def _schedule(model: LSTM, windows: int) -> Schedule:
-    steps = model.max_steps
-    if model.max_epochs is not None:
-        steps = min(steps, model.max_epochs * max(1, windows // min(model.batch_size, windows)))
+    assert model.batch_size is not None
+    per_epoch = max(1, windows // min(model.batch_size, windows))
+    limits = [model.max_steps, model.max_epochs and model.max_epochs * per_epoch]
+    steps = min(limit for limit in limits if limit is not None)
     return Schedule(
         max_steps=steps,
         batch_size=model.batch_size,

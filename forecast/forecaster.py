@@ -1,0 +1,217 @@
+"""Forecaster: the one object that a pipeline holds."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from forecast.errors import NotFittedError, ParameterError
+from forecast.evaluation.backtest import backtest, check_names
+from forecast.evaluation.intervals import attach, probabilities
+from forecast.models import create
+from forecast.models.base import Fitted, Model
+from forecast.progress import Progress
+from forecast.series.frame import read_panel
+from forecast.series.panel import Panel
+
+if TYPE_CHECKING:
+    from forecast.evaluation.summary import Evaluation
+
+DEFAULT_MODELS = ("lstm", "auto-arima", "seasonal-naive")
+Data = "str | Path | pd.DataFrame | pd.Series[Any] | Panel"
+
+
+class Forecaster:
+    """Fits models to a panel of series, forecasts, and judges the models by backtests.
+
+    Parameters
+    ----------
+    models : sequence of Model or Model, optional
+        Methods; by default ``LSTM()``, ``AutoARIMA()`` and ``SeasonalNaive()``. Their names must differ.
+    freq : str or int, optional
+        A pandas alias such as "MS", or an integer step; inferred if left out.
+    season_length : int, optional
+        Steps of one season; by frequency if left out.
+    id_col, time_col, target_col : str, optional
+        The caller's column names; guessed when plain. Outputs carry them back.
+    tz : str, optional
+        Time zone of stamps that carry none, e.g. "Europe/Paris".
+
+    Attributes
+    ----------
+    panel_ : Panel
+        The histories that were read last by ``fit`` or ``backtest``.
+    fitted_ : dict of str to Fitted
+        What each model learned in ``fit``, by its name.
+
+    Examples
+    --------
+    >>> from forecast import Forecaster, Naive, datasets
+    >>> fc = Forecaster(Naive()).fit(datasets.load("air_passengers"))
+    >>> fc.predict(2)
+      unique_id  timestamp  Naive
+    0     value 1961-01-01  432.0
+    1     value 1961-02-01  432.0
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model] | Model | None = None,
+        freq: str | int | None = None,
+        season_length: int | None = None,
+        *,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+        tz: str | None = None,
+    ) -> None:
+        if models is None:
+            models = [create(name) for name in DEFAULT_MODELS]
+        self.models: list[Model] = [models] if isinstance(models, Model) else list(models)
+        if not self.models or not all(isinstance(model, Model) for model in self.models):
+            raise ParameterError(f"Forecaster needs models such as LSTM(); got {models!r}.")
+        self._reading: dict[str, Any] = {
+            "freq": freq,
+            "season_length": season_length,
+            "id_col": id_col,
+            "time_col": time_col,
+            "target_col": target_col,
+            "tz": tz,
+        }
+        self.fitted_: dict[str, Fitted] = {}
+        self._panel: Panel | None = None
+
+    @property
+    def panel_(self) -> Panel:
+        if self._panel is None:
+            raise NotFittedError("This Forecaster has seen no data yet; call fit or backtest first.")
+        return self._panel
+
+    def read(self, df: Data) -> Panel:  # type: ignore[valid-type]
+        """Read data as ``fit`` does: a path, a long, wide or single-series frame, a Series, or a Panel."""
+        return read_panel(df, **self._reading)
+
+    def fit(self, df: Data, h: int | None = None, progress: Progress | None = None) -> "Forecaster":  # type: ignore[valid-type]
+        """Fit every model; fitting again starts afresh.
+
+        Parameters
+        ----------
+        df : path, DataFrame, Series or Panel
+            The histories.
+        h : int, optional
+            The horizon that will be asked for: networks then emit it at once.
+        progress : Progress, optional
+            Told how far each model is.
+
+        Returns
+        -------
+        Forecaster
+            This object.
+
+        Raises
+        ------
+        DataError
+            If the data cannot be used; the sentence names the column or series, the value and the fix.
+        """
+        panel = self.read(df)
+        check_names(self.models, panel)
+        fitted = {model.name: model.fit(panel, h, progress) for model in self.models}
+        self._panel, self.fitted_ = panel, fitted
+        return self
+
+    def predict(
+        self,
+        h: int,
+        level: Iterable[float] | None = None,
+        quantiles: Iterable[float] | None = None,
+        df: "Data | None" = None,  # type: ignore[valid-type]
+    ) -> pd.DataFrame:
+        """Forecast the ``h`` steps after the end of each series.
+
+        Parameters
+        ----------
+        h : int
+            Steps ahead.
+        level : iterable of float, optional
+            Prediction intervals in percent, e.g. ``[80, 95]``: columns ``LSTM-lo-80``, ``LSTM-hi-80``.
+        quantiles : iterable of float, optional
+            Single quantiles, e.g. ``[0.1, 0.9]``.
+        df : path, DataFrame, Series or Panel, optional
+            Histories to forecast from instead of those of ``fit``; parameters are kept.
+
+        Returns
+        -------
+        DataFrame
+            Identifier, time, and each model's columns; S * h rows.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        if not self.fitted_:
+            raise NotFittedError("This Forecaster is not fitted; call fit before predict.")
+        panel = self.panel_ if df is None else self.read(df)
+        level, quantiles = list(level or []), list(quantiles or [])
+        frame = panel.future_frame(h) if h >= 1 else pd.DataFrame()
+        for name, fitted in self.fitted_.items():
+            forecast = fitted.predict(panel, h, probabilities(level, quantiles))
+            frame = attach(frame, name, forecast, level, quantiles)
+        return frame
+
+    def backtest(
+        self,
+        df: Data,  # type: ignore[valid-type]
+        h: int,
+        n_windows: int = 1,
+        step_size: int | None = None,
+        refit: bool | int = True,
+        input_size: int | None = None,
+        level: Iterable[float] | None = None,
+        quantiles: Iterable[float] | None = None,
+        progress: Progress | None = None,
+    ) -> pd.DataFrame:
+        """Forecast the last windows as if they had not happened yet; see `forecast.backtest`."""
+        panel = self.read(df)
+        cv = backtest(self.models, panel, h, n_windows, step_size, refit, input_size, level, quantiles, progress)
+        self._panel = panel
+        return cv
+
+    def evaluate(self, cv: pd.DataFrame, baseline: str = "SeasonalNaive") -> "Evaluation":
+        """Errors, skill against the baseline, coverage and verdict of a backtest; see `forecast.evaluate`."""
+        from forecast.evaluation.metrics import evaluate
+
+        return evaluate(cv, self.panel_, self.models, baseline)
+
+    def save(self, path: str | Path) -> None:
+        """Write models and histories to one file (safetensors, with JSON in its header; never pickle)."""
+        from forecast import storage
+
+        if not self.fitted_:
+            raise NotFittedError("This Forecaster is not fitted; there is nothing to save.")
+        storage.save(path, self.panel_, self.fitted_)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Forecaster":
+        """Read what ``save`` wrote; forecasts then have the same bits.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is missing, truncated, of another version, or no model file.
+        """
+        from forecast import storage
+
+        panel, fitted = storage.load(path)
+        names = panel.columns
+        forecaster = cls(
+            [one.model for one in fitted.values()],
+            panel.frequency.alias if not panel.frequency.is_integer else int(panel.frequency.alias),
+            panel.season_length,
+            time_col=names.time,
+            target_col=names.target,
+            tz=names.tz,
+        )
+        forecaster._panel, forecaster.fitted_ = panel, fitted
+        return forecaster

@@ -1,0 +1,160 @@
+"""Save and load: one safetensors file with a JSON document in its header; never pickle.
+
+The arrays are the panel's and each model's state; the document says what they are. Nothing in a file is executed: model
+classes are looked up in the registry, and every length is checked before a kernel sees it.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.errors import ForecastError, ModelFileError, ParameterError
+from forecast.models import class_of, name_of
+from forecast.models.base import Fitted, Model
+from forecast.series.frequency import parse_frequency
+from forecast.series.panel import Columns, Panel
+
+FORMAT = 1
+KEY = "gatecast"
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def save(path: str | Path, panel: Panel, fitted: Mapping[str, Fitted]) -> None:
+    """Write a panel and fitted models; the file appears whole or not at all.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be written there.
+    """
+    from safetensors.numpy import save as dump
+
+    from forecast import __version__
+
+    arrays, document = _panel_out(panel)
+    models = []
+    for k, one in enumerate(fitted.values()):
+        state, extra = one.state()
+        arrays |= {f"model.{k}.{name}": values for name, values in state.items()}
+        models.append({"model": name_of(one.model), "config": _config(one.model), "state": extra})
+    header = {"format": FORMAT, "version": __version__, "panel": document, "models": models}
+    content = dump({name: np.ascontiguousarray(a) for name, a in arrays.items()}, {KEY: json.dumps(header)})
+    target = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise ParameterError(f"Cannot write the model to {target}: {error.strerror}; choose another path.") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise ParameterError(f"Cannot write the model to {target}: {error.strerror}; choose another path.") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def load(path: str | Path) -> tuple[Panel, dict[str, Fitted]]:
+    """Read what `save` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, truncated, of another version, or no model file.
+    """
+    header, arrays = _read(Path(path))
+    if header.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{path} was written by gatecast {header.get('version')} in format {header.get('format')}; "
+            f"this version reads format {FORMAT}: fit the model again."
+        )
+    try:
+        panel = _panel_in(header["panel"], arrays)
+        fitted = {}
+        for k, entry in enumerate(header["models"]):
+            kind = class_of(entry["model"])
+            model = kind(**{name: _frozen(value) for name, value in entry["config"].items()})
+            prefix = f"model.{k}."
+            own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            fitted[model.name] = kind.fitted_type.from_state(model, own, entry["state"])
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, MemoryError, ForecastError) as error:
+        raise ModelFileError(f"{path} is damaged ({_reason(error)}); fit and save the model again.") from error
+    return panel, fitted
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
+    """Header document and arrays of a model file."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelFileError(f"There is no model file {path}; make one with `forecast fit FILE -o {path.name}`.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})[KEY])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise ModelFileError(f"{path} is not a gatecast model, or it is truncated ({_reason(error)}).") from error
+    if not isinstance(header, dict):
+        raise ModelFileError(f"{path} is not a gatecast model: its header is no JSON object.")
+    return header, arrays
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".replace("\n", " ")[:200]
+
+
+def _config(model: Model) -> dict[str, Any]:
+    """A model's fields; initial weights are left out, since what came of them is in its state."""
+    return {f.name: getattr(model, f.name) for f in fields(model) if f.name != "weights"}  # type: ignore[arg-type]
+
+
+def _frozen(value: Any) -> Any:
+    """JSON's lists as tuples, as configs have them."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _panel_out(panel: Panel) -> tuple[Arrays, dict[str, Any]]:
+    arrays: Arrays = {"y": panel.y, "indptr": panel.indptr, "starts": panel.starts.astype(np.int64)}
+    arrays |= {f"covariate.{name}": values for name, values in panel.covariates.items()}
+    return arrays, {
+        "ids": [one.item() if isinstance(one, np.generic) else one for one in panel.ids],
+        "freq": panel.frequency.alias,
+        "season_length": panel.season_length,
+        "columns": asdict(panel.columns),
+        "covariates": list(panel.covariates),
+        "notes": list(panel.notes),
+    }
+
+
+def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
+    """The panel, with every length checked: kernels do not check bounds."""
+    alias = document["freq"]
+    frequency = parse_frequency(int(alias) if alias.isdigit() else alias)
+    ids = np.empty(len(document["ids"]), object)
+    ids[:] = document["ids"]
+    y, indptr, starts = arrays["y"], arrays["indptr"], arrays["starts"]
+    covariates = {name: arrays[f"covariate.{name}"] for name in document["covariates"]}
+    kinds = y.dtype == np.float64 and indptr.dtype == np.int64 and starts.dtype == np.int64
+    sizes = len(ids) >= 1 and indptr.shape == (len(ids) + 1,) and starts.shape == (len(ids),)
+    if not (kinds and sizes and y.ndim == 1 and indptr[0] == 0 and indptr[-1] == len(y) and (np.diff(indptr) >= 1).all()):
+        raise ValueError("the series' lengths do not fit the values")
+    if any(values.shape != y.shape or values.dtype != np.float64 for values in covariates.values()):
+        raise ValueError("a covariate's length does not fit the values")
+    return Panel(
+        ids=ids,
+        indptr=indptr,
+        y=y,
+        starts=starts if frequency.is_integer else starts.astype("datetime64[ns]"),
+        frequency=frequency,
+        season_length=int(document["season_length"]),
+        columns=Columns(**document["columns"]),
+        covariates=covariates,
+        notes=tuple(document["notes"]),
+    )
