@@ -1,19 +1,28 @@
-"""The one door through which data come in: a file or a frame becomes a Panel."""
+"""The one door through which data come in: a file, a frame or a series becomes a Panel.
 
+Notation: n rows, S series, k columns of a wide table.
+"""
+
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import DataError, ParameterError
-from forecast.series.frequency import Frequency, infer_flat, parse_frequency
+from forecast.series.assemble import Rows, assemble
+from forecast.series.frequency import Frequency, parse_frequency
+from forecast.series.grid import Ints, MonthGrid, Stamps
+from forecast.series.guess import Roles, assign_roles, is_unnamed, kind_of, part_of
+from forecast.series.numbers import is_texts, to_numbers
 from forecast.series.panel import Columns, Panel
+from forecast.series.stamps import Times, combine_parts, read_times
+from forecast.series.table import Source, Table, open_table, read_table
+from forecast.series.zones import check_zone, settle
 
-
-def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV or Parquet file."""
-    return pd.read_parquet(path) if str(path).endswith(".parquet") else pd.read_csv(path)
+__all__ = ["read_panel", "read_table"]
 
 
 def read_panel(
@@ -26,41 +35,217 @@ def read_panel(
     season_length: int | None = None,
     tz: str | None = None,
 ) -> Panel:
-    """Read series from a file or a frame."""
+    """Read series from a file or a frame; what is plain is guessed, and said in the panel's ``notes``.
+
+    Parameters
+    ----------
+    data : str, Path, DataFrame, Series or Panel
+        A CSV or Parquet file, or a frame: long (one row for each series and stamp), a single series (time and value),
+        or wide (time, and one numeric column for each series). The index of a Series is its time. A Panel is
+        returned as it is.
+    id_col, time_col, target_col : str, optional
+        Names of the columns, guessed if left out. The target ``*`` takes every numeric column as a series.
+    freq : str or int, optional
+        A pandas alias, or an integer step for integer time; inferred if left out.
+    season_length : int, optional
+        Steps in a season, at least 1; by the frequency if left out.
+    tz : str, optional
+        The zone of stamps without one, and the zone to show stamps in.
+
+    Returns
+    -------
+    Panel
+        On a regular grid: missing steps and empty values are unobserved (NaN), at neither end of a series.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read or understood; one sentence with the column or series, the value, and the fix.
+    ParameterError
+        If ``freq``, ``season_length`` or ``tz`` is no such thing.
+    """
+    _check_season(season_length)
     if isinstance(data, Panel):
-        return data
-    if isinstance(data, pd.Series):
-        data = pd.DataFrame({"ds": data.index, "y": data.to_numpy()})
-    table = data if isinstance(data, pd.DataFrame) else read_table(data)
-    id_name = id_col or ("unique_id" if "unique_id" in table else None)
-    names = [str(name) for name in table.columns if name != id_name]
-    time_name, target_name = time_col or names[0], target_col or ("y" if "y" in names else names[-1])
-    for name in (id_name, time_name, target_name):
-        if name is not None and name not in table:
-            raise DataError(f"There is no column {name!r}; the columns are {names}.")
-    stamps = table[time_name].to_numpy()
-    if stamps.dtype.kind not in "iu":
-        stamps = pd.to_datetime(table[time_name]).to_numpy().astype("datetime64[ns]")
-    codes, ids = pd.factorize(table[id_name]) if id_name else (np.zeros(len(table), dtype=np.int64), [target_name])
-    order = np.lexsort((stamps, codes))
-    stamps, codes = stamps[order], codes[order]
-    rows = np.concatenate([[0], np.cumsum(np.bincount(codes))])
-    frequency = parse_frequency(freq) if freq is not None else infer_flat(stamps, rows)
-    season = _season(season_length, frequency)
-    starts = stamps[rows[:-1]]
-    steps = frequency.positions(stamps, starts[codes])
-    if (steps < 0).any():
-        raise DataError(f"A stamp is not on the grid {frequency.describe()}.")
-    indptr = np.concatenate([[0], np.cumsum(steps[rows[1:] - 1] + 1)])
-    y = np.full(indptr[-1], np.nan)
-    y[indptr[codes] + steps] = table[target_name].to_numpy(dtype=np.float64)[order]
-    columns = Columns(id=id_name or "unique_id", time=time_name, target=target_name, tz=tz)
-    return Panel(np.asarray(ids, dtype=object), indptr, y, starts, frequency, season, columns, {})
+        return data if season_length is None else replace(data, season_length=season_length)
+    check_zone(tz)
+    frequency = None if freq is None else parse_frequency(freq)
+    table, notes = _without_blank_rows(_table(data))
+    if isinstance(data, pd.Series) and not isinstance(data.index, pd.MultiIndex):
+        time_col, target_col = (str(name) for name in table.frame.columns)
+    names = (None if name is None else str(name) for name in (id_col, time_col, target_col))
+    roles = assign_roles(table, *names)
+    times = _times(table, roles, tz)
+    if frequency is not None:
+        times = _years_as_dates(times, frequency)
+    codes, ids = _identifiers(table, roles)
+    stamps, zone, zone_notes = settle(times, codes, tz, frequency, table.source)
+    covariates, covariate_notes = _covariates(table, roles)
+    if roles.target is None:
+        rows = _wide_rows(table, roles.series, stamps)
+    else:
+        rows = Rows(ids, codes, stamps, _target(table, roles.target), covariates)
+    columns = Columns(roles.id or "unique_id", _time_label(roles), roles.target or "y", zone)
+    panel = assemble(rows, columns, frequency, season_length, anchored="-" in str(freq))
+    said = [*notes, *roles.notes, *times.notes, *zone_notes, *covariate_notes]
+    return replace(panel, notes=(*said, *panel.notes))
 
 
-def _season(season_length: int | None, frequency: Frequency) -> int:
+def _check_season(season_length: int | None) -> None:
     if season_length is None:
-        return frequency.season_length
-    if season_length < 1:
-        raise ParameterError(f"season_length is {season_length}; it must be at least 1.")
-    return season_length
+        return
+    if isinstance(season_length, bool) or not isinstance(season_length, int | np.integer) or season_length < 1:
+        raise ParameterError(f"The season length is {season_length!r}; it must be a whole number of steps, at least 1.")
+
+
+# --------------------------------------------------------------------------------------------- the table
+
+
+def _table(data: "str | Path | pd.DataFrame | pd.Series[Any]") -> Table:
+    if isinstance(data, str | Path):
+        return open_table(Path(data))
+    if isinstance(data, pd.Series):
+        name = "y" if data.name is None else str(data.name)
+        if not isinstance(data.index, pd.MultiIndex):
+            time = str(data.index.name or "ds")
+            return Table(pd.DataFrame({time: data.index, name: data.array}), Source("the series"))
+        data = data.to_frame(name)
+    if isinstance(data, pd.DataFrame):
+        return Table(_with_index_as_columns(data), Source("the frame"))
+    raise ParameterError(f"Data of type {type(data).__name__} cannot be read; give a path, a DataFrame or a Series.")
+
+
+def _with_index_as_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns with names that are texts; an index that says something becomes columns, a mere row number goes."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError(f"The columns of the frame have {frame.columns.nlevels} levels; flatten them to one.")
+    named = frame.rename(columns=str)
+    levels = [named.index.get_level_values(level) for level in range(named.index.nlevels)]
+    telling = [level for level in levels if level.name is not None or _reads_as_time(level)]
+    named = named.reset_index(drop=True)
+    for level in reversed(telling):
+        name = str(level.name if level.name is not None else "ds")
+        if name not in named:
+            named.insert(0, name, level.to_series(index=named.index))
+    twice = named.columns[named.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"The frame has several columns named {twice[0]!r}; give each its own name.")
+    return named
+
+
+def _reads_as_time(index: "pd.Index[Any]") -> bool:
+    return len(index) > 0 and kind_of(index.to_series()) == "stamps"
+
+
+def _without_blank_rows(table: Table) -> tuple[Table, list[str]]:
+    """Leave out rows without any value, as spreadsheets leave them at the end; refuse a table without rows."""
+    frame, source = table.frame, table.source
+    blank = np.ones(len(frame), dtype=bool)
+    for name in frame if frame.shape[1] > 1 else ():
+        column = frame[name]
+        empty = column.isna() | column.isin(["", " "]) if is_texts(column) else column.isna()
+        blank &= empty.to_numpy(dtype=bool)
+        if not blank.any():
+            break
+    blank &= frame.shape[1] > 1
+    if blank.all():
+        raise DataError(f"{source.label} has no rows of data, only the columns {list(frame.columns)}; add rows.")
+    if not blank.any():
+        return table, []
+    kept = np.flatnonzero(~blank)
+    note = f"{blank.sum():,} blank rows are left out (first: {source.row(int(blank.argmax()))})."
+    return Table(frame.iloc[kept].reset_index(drop=True), replace(source, kept=kept)), [note]
+
+
+# --------------------------------------------------------------------------------------------- the columns
+
+
+def _times(table: Table, roles: Roles, tz: str | None) -> Times:
+    frame = table.frame
+    if not roles.time:
+        return Times(np.arange(len(frame)), np.zeros(len(frame), dtype=bool), None)
+    if len(roles.time) == 1:
+        return read_times(frame[roles.time[0]], roles.time[0], table.source, tz)
+    return combine_parts({part_of(name): to_numbers(frame[name]).values.astype(np.int64) for name in roles.time})
+
+
+def _years_as_dates(times: Times, frequency: Frequency) -> Times:
+    """Years as whole numbers become dates if a yearly frequency was asked for."""
+    years, grid = times.stamps, frequency.grid
+    if years.dtype.kind != "i" or not isinstance(grid, MonthGrid) or grid.cycle != 12:
+        return times
+    if years.min() < 1678 or years.max() > 2261:
+        return times
+    months = (years - 1970) * 12 + grid.phase
+    return times._replace(stamps=grid.join(months, np.zeros_like(months)))
+
+
+def _time_label(roles: Roles) -> str:
+    if len(roles.time) != 1 or is_unnamed(roles.time[0]):
+        return "ds"
+    return roles.time[0]
+
+
+def _identifiers(table: Table, roles: Roles) -> tuple[Ints, npt.NDArray[np.object_]]:
+    """Code (n,) of each row, and ids (S,) in the order in which they first appear."""
+    if roles.id is None:
+        return np.zeros(len(table.frame), dtype=np.int64), np.array([roles.target], dtype=object)
+    codes, unique = pd.factorize(table.frame[roles.id])
+    ids = [_identifier(value) for value in unique]
+    absent = (codes < 0) | np.array([*(isinstance(value, str) and not value.strip() for value in ids), True])[codes]
+    if absent.any():
+        row = table.source.row(int(absent.argmax()))
+        raise DataError(f"Column {roles.id!r} has no identifier in {row}; fill it in or remove the row.")
+    result = np.empty(len(ids), dtype=object)
+    result[:] = ids
+    return codes.astype(np.int64), result
+
+
+def _identifier(value: Any) -> str | int:
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return int(value)
+    return str(value)
+
+
+def _target(table: Table, name: str) -> npt.NDArray[np.float64]:
+    """(n,) values; NaN where empty."""
+    column = table.frame[name]
+    numbers = to_numbers(column)
+    if numbers.bad.any():
+        row = int(numbers.bad.argmax())
+        raise DataError(
+            f"Column {name!r} has {str(column.iloc[row])!r} in {table.source.row(row)}, which is no number; "
+            "correct it, or leave the cell empty if the value is unknown."
+        )
+    infinite = np.isinf(numbers.values)
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise DataError(
+            f"Column {name!r} has {numbers.values[row]} in {table.source.row(row)}; "
+            "correct it, or leave the cell empty if the value is unknown."
+        )
+    return numbers.values
+
+
+def _wide_rows(table: Table, names: tuple[str, ...], stamps: Stamps) -> Rows:
+    """The k columns of a wide table, one after another: k * n rows."""
+    ids = np.empty(len(names), dtype=object)
+    ids[:] = names
+    values = np.concatenate([_target(table, name) for name in names])
+    return Rows(ids, np.repeat(np.arange(len(names)), len(stamps)), np.tile(stamps, len(names)), values, {})
+
+
+def _covariates(table: Table, roles: Roles) -> tuple[dict[str, npt.NDArray[np.float64]], list[str]]:
+    """Numeric columns (n,); one that is not numeric throughout is left aside, and said."""
+    covariates, notes = {}, []
+    for name in roles.covariates:
+        numbers = to_numbers(table.frame[name])
+        bad = numbers.bad | np.isinf(numbers.values)
+        if bad.any():
+            row = int(bad.argmax())
+            value = str(table.frame[name].iloc[row])
+            notes.append(f"Covariate {name!r} is ignored: it has {value!r} in {table.source.row(row)}.")
+        else:
+            covariates[name] = numbers.values
+    return covariates, notes

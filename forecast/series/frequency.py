@@ -30,6 +30,7 @@ from forecast.series.grid import (
     weekdays,
 )
 
+LEAST_COMPLETE = 0.2  # share of neighbouring stamps that must be one step apart
 GOOD_ALIASES = "MS, ME, QS-JAN, QE-DEC, YS-JAN, W-SUN, D, B, h, 30min or an integer such as 1"
 
 TICKS = {  # alias -> nanoseconds, the largest first
@@ -60,6 +61,7 @@ LEGACY = {
     "BAS": "BYS", "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns",
     "d": "D", "w": "W", "b": "B", "q": "QE", "y": "YE",
 }  # fmt: skip
+PLACES: tuple[MonthDay, ...] = ("start", "end", "business start", "business end")
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 WORDS = {
@@ -280,22 +282,60 @@ def infer_frequency(series_of_stamps: Sequence[Stamps]) -> Frequency:
     return infer_flat(np.concatenate([*series_of_stamps]), np.concatenate([[0], np.cumsum(lengths)]))
 
 
-def infer_flat(stamps: Stamps, indptr: Ints) -> Frequency:
-    """``infer_frequency`` for series that lie one after another: series s has ``stamps[indptr[s]:indptr[s + 1]]``."""
+def infer_flat(stamps: Stamps, indptr: Ints, ids: npt.NDArray[np.object_] | None = None) -> Frequency:
+    """``infer_frequency`` for series that lie one after another.
+
+    Parameters
+    ----------
+    stamps : ndarray (N,)
+        Series s owns ``stamps[indptr[s]:indptr[s + 1]]``.
+    indptr : ndarray of int64 (S + 1,)
+        Where the series begin.
+    ids : ndarray (S,), optional
+        Names of the series, for messages.
+    """
     inner = np.ones(len(stamps), dtype=bool)
     inner[indptr[:-1][np.diff(indptr) > 0]] = False  # the first of a series has no distance to the stamp before it
     later = np.flatnonzero(inner)
     if len(later) == 0:
         raise DataError(
-            "No series has two stamps, so the frequency cannot be inferred; give it, for example freq='MS'."
+            "No series has two stamps, so the frequency cannot be inferred; give it, for example --freq MS (freq='MS')."
         )
     if stamps.dtype.kind in "iu":
-        return _checked(Frequency(str(_common_step(np.diff(stamps)[later - 1]))), stamps, later)
-    ns = nanoseconds(stamps)
-    days, remainders = np.divmod(ns, DAY)
-    if np.any(np.diff(remainders)[later - 1]):  # the time of day differs within a series
-        return _checked(Frequency(_tick_alias(_common_step(np.diff(ns)[later - 1]))), stamps, later)
-    return _checked(_infer_days(days, np.diff(days)[later - 1], later), stamps, later)
+        frequency = Frequency(str(_common_step(np.diff(stamps)[later - 1])))
+    else:
+        ns = nanoseconds(stamps)
+        days, remainders = np.divmod(ns, DAY)
+        if np.any(np.diff(remainders)[later - 1]):  # the time of day differs within a series
+            frequency = Frequency(_tick_alias(_common_step(np.diff(ns)[later - 1])))
+        else:
+            frequency = _infer_days(days, np.diff(days)[later - 1], later)
+    steps = frequency.positions(stamps[later], stamps[later - 1])
+    # A grid that is so fine that hardly any of its steps is there fits anything.
+    if np.mean(steps == 1) >= LEAST_COMPLETE:
+        return frequency
+    row = _odd_row(stamps, later)
+    series = (
+        "" if ids is None or len(ids) == 1 else f" of series {ids[np.searchsorted(indptr, row, side='right') - 1]!r}"
+    )
+    raise DataError(
+        f"The stamps{series} are irregular: {shown(stamps[row])} comes after {shown(stamps[row - 1])} and fits no common "
+        "step; resample to a regular frequency, or give the one that the stamps should have, such as --freq D (freq='D')."
+    )
+
+
+def _odd_row(stamps: Stamps, later: Ints) -> int:
+    """The row that breaks the pattern: off the day of the month that the others keep, or at an unusual distance."""
+    if stamps.dtype.kind == "M":
+        days = nanoseconds(stamps) // DAY
+        for at in PLACES:
+            off = day_in_month(months_of(days), at) != days
+            if np.mean(off[later]) < 0.2 and np.any(off[later]):
+                return int(later[off[later].argmax()])
+    distances = np.diff(stamps)[later - 1]
+    values, counts = np.unique(distances, return_counts=True)
+    odd = distances % values[counts.argmax()] != np.zeros(1, dtype=distances.dtype)
+    return int(later[odd.argmax()])
 
 
 def _common_step(distances: Ints) -> int:
@@ -306,8 +346,7 @@ def _infer_days(days: Ints, distances: Ints, later: Ints) -> Frequency:
     """The frequency of whole days; months come first, since their distances in days have no common step."""
     unique = np.unique(days)
     months = months_of(unique)
-    places: tuple[MonthDay, ...] = ("start", "end", "business start", "business end")
-    for at in places:
+    for at in PLACES:
         if distances.min() >= 25 and np.array_equal(day_in_month(months, at), unique):
             return _month_frequency(months, _common_step(np.diff(months_of(days))[later - 1]), at)
     step = _common_step(distances)
@@ -333,20 +372,7 @@ def _month_frequency(months: Ints, step: int, at: MonthDay) -> Frequency:
     return Frequency(f"{_numbered(step // span, unit)}-{anchor}")
 
 
-def _checked(frequency: Frequency, stamps: Stamps, later: Ints) -> Frequency:
-    """Refuse a grid that fits only because it is so fine that hardly any of its steps is there."""
-    steps = frequency.positions(stamps[later], stamps[later - 1])
-    if np.mean(steps == 1) >= 0.2:
-        return frequency
-    common = int(np.bincount(np.minimum(steps, 1_000_000)).argmax())
-    odd = later[np.flatnonzero(steps != common)[0]] if np.any(steps != common) else later[0]
-    raise DataError(
-        f"The stamps are irregular: {_shown(stamps[odd - 1])} is followed by {_shown(stamps[odd])}, and they have no "
-        "common step; resample them to a regular frequency, or give the one that they should have, such as freq='D'."
-    )
-
-
-def _shown(stamp: Any) -> str:
+def shown(stamp: Any) -> str:
     """A stamp as people write it: no time of day at midnight."""
     if isinstance(stamp, np.datetime64):
         text = str(stamp.astype("datetime64[s]"))

@@ -114,11 +114,12 @@ class Panel:
 
     def frame(self) -> pd.DataFrame:
         """The long frame: identifier, time, target and covariates, N rows, on the full grid."""
-        stamps = [self.stamps(s) for s in range(len(self))]
+        steps = np.arange(len(self.y)) - np.repeat(self.indptr[:-1], self.lengths)
+        stamps = self.frequency.shift(np.repeat(self.starts, self.lengths), steps)
         return pd.DataFrame(
             {
                 self.columns.id: np.repeat(self.ids, self.lengths),
-                self.columns.time: self.outward(np.concatenate(stamps)),
+                self.columns.time: self.outward(stamps),
                 self.columns.target: self.y,
                 **self.covariates,
             }

@@ -1,0 +1,258 @@
+"""Rows on a regular grid: sorted, checked for duplicates, trimmed, gaps filled with unobserved values.
+
+Notation: n rows, S series, N values on the grid.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forecast.errors import DataError
+from forecast.series.frequency import Frequency, infer_flat, shown
+from forecast.series.grid import DAY, Ints, Stamps, nanoseconds
+from forecast.series.panel import Columns, Panel
+
+MOST_STEPS_PER_ROW = 100  # a grid finer than that is a mistaken frequency, and would fill the memory
+
+
+class Rows(NamedTuple):
+    """Values with their series and stamp, in any order."""
+
+    ids: npt.NDArray[np.object_]  # (S,)
+    codes: Ints  # (n,) the series of each row
+    stamps: Stamps  # (n,)
+    y: npt.NDArray[np.float64]  # (n,) NaN where unobserved
+    covariates: dict[str, npt.NDArray[np.float64]]  # name -> (n,)
+
+    def pick(self, rows: npt.NDArray[Any]) -> "Rows":
+        """Some of the rows, or all of them in another order."""
+        covariates = {name: values[rows] for name, values in self.covariates.items()}
+        return Rows(self.ids, self.codes[rows], self.stamps[rows], self.y[rows], covariates)
+
+    @property
+    def indptr(self) -> Ints:
+        """(S + 1,) where each series begins, of sorted rows."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.codes, minlength=len(self.ids)))]).astype(np.int64)
+
+
+class _Teller:
+    """Writes ids and stamps as the caller knows them."""
+
+    def __init__(self, ids: npt.NDArray[np.object_], zone: str | None, hourly: bool) -> None:
+        self.ids, self.zone = ids, zone if hourly else None
+
+    def __call__(self, code: Any, stamp: Any) -> str:
+        if self.zone is not None:
+            stamp = pd.Timestamp(stamp, tz="UTC").tz_convert(self.zone)
+        return f"{self.ids[code]!r} at {shown(stamp)}"
+
+
+def assemble(
+    rows: Rows, columns: Columns, frequency: Frequency | None, season_length: int | None, *, anchored: bool
+) -> Panel:
+    """Build the panel.
+
+    Parameters
+    ----------
+    rows : Rows
+        In any order.
+    columns : Columns
+        The caller's names and time zone.
+    frequency : Frequency, optional
+        Inferred if not given.
+    season_length : int, optional
+        By the frequency if not given.
+    anchored : bool
+        Whether the caller said on which day or month the frequency lies (``W-SUN`` rather than ``W``).
+
+    Raises
+    ------
+    DataError
+        For duplicates, irregular stamps, stamps off the given frequency, and no two observed values in any series.
+    """
+    rows = _sorted(rows)
+    _check_distinct(rows, columns)
+    if frequency is None:
+        frequency = infer_flat(rows.stamps, rows.indptr, rows.ids)
+        _check_alike(rows, frequency)
+        found = f", inferred from {len(np.unique(rows.stamps)):,} stamps"
+    else:
+        frequency, found = _on_grid(rows, frequency, anchored=anchored), ""
+    season = season_length or frequency.season_length
+    notes = [_capital(f"frequency: {frequency.describe()}{found}; season length {season}.")]
+    tell = _Teller(rows.ids, columns.tz, hourly=not frequency.is_wall_clock)
+    rows = _trimmed(rows, tell, notes)
+    return _filled(rows, columns, frequency, season, tell, notes)
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _sorted(rows: Rows) -> Rows:
+    later, same = np.diff(rows.codes) > 0, np.diff(rows.codes) == 0
+    if np.all(later | (same & (rows.stamps[1:] >= rows.stamps[:-1]))):
+        return rows
+    return rows.pick(np.lexsort((rows.stamps, rows.codes)))
+
+
+def _check_distinct(rows: Rows, columns: Columns) -> None:
+    again = np.flatnonzero((np.diff(rows.codes) == 0) & (rows.stamps[1:] == rows.stamps[:-1]))
+    if len(again) == 0:
+        return
+    code, stamp = rows.codes[again[0]], rows.stamps[again[0]]
+    count = int(((rows.codes == code) & (rows.stamps == stamp)).sum())
+    fix = "keep one of them, or name the column that tells the series apart with --id (id_col=)"
+    if stamp.dtype.kind == "M" and columns.tz is None and np.any(nanoseconds(rows.stamps) % DAY):
+        fix += "; if clocks were set back then, name the time zone with --tz (tz=)"
+    raise DataError(
+        f"Series {rows.ids[code]!r} has {count} rows at {shown(stamp)} ({len(again):,} duplicates in all); {fix}."
+    )
+
+
+def _check_alike(rows: Rows, frequency: Frequency) -> None:
+    """Refuse series that are regular themselves, but coarser than the rest, such as months among days."""
+    within = np.flatnonzero(np.diff(rows.codes) == 0)
+    steps = frequency.positions(rows.stamps[within + 1], rows.stamps[within])
+    codes = rows.codes[within]
+    count = np.bincount(codes, minlength=len(rows.ids))
+    finest, coarsest = np.full(len(rows.ids), np.iinfo(np.int64).max), np.zeros(len(rows.ids), dtype=np.int64)
+    np.minimum.at(finest, codes, steps)
+    np.maximum.at(coarsest, codes, steps)
+    coarser = np.flatnonzero((count >= 3) & (finest > 1) & (coarsest < 2 * finest))
+    if len(coarser):
+        raise DataError(
+            f"Series {rows.ids[coarser[0]]!r} has a stamp every {finest[coarser[0]]} steps, while all together are "
+            f"{frequency.describe()}; put series of different frequencies into separate files, or give --freq (freq=)."
+        )
+
+
+def _on_grid(rows: Rows, frequency: Frequency, *, anchored: bool) -> Frequency:
+    """The given frequency, if all stamps lie on it; its anchor follows the stamps if the caller named none."""
+    if frequency.is_integer != (rows.stamps.dtype.kind == "i"):
+        kinds = ("dates", "MS") if frequency.is_integer else ("whole numbers", "1")
+        raise DataError(
+            f"The time is {kinds[0]}, such as {shown(rows.stamps[0])}, but the frequency is {frequency.describe()}; "
+            f"give one that fits, for example --freq {kinds[1]} (freq={kinds[1]!r})."
+        )
+    code, stamp = _first_off(rows, frequency)
+    if stamp is None:
+        return frequency
+    inferred = _inferred(rows)
+    if inferred is not None and not anchored and inferred.alias.split("-")[0] == frequency.alias.split("-")[0]:
+        return inferred
+    fix = "resample the series, or leave out --freq (freq=)"
+    if inferred is not None:
+        alias = inferred.alias
+        fix = f"the stamps look {inferred.describe()}: give --freq {alias} (freq={alias!r}) or leave it out"
+    raise DataError(
+        f"Series {rows.ids[code]!r} has the stamp {shown(stamp)}, which is not {frequency.describe()}; {fix}."
+    )
+
+
+def _first_off(rows: Rows, frequency: Frequency) -> tuple[int, Any]:
+    """Series and stamp of the first row off the grid; the stamp is None if there is none."""
+    first = rows.stamps[rows.indptr[:-1]][rows.codes]
+    off = ~frequency.on_grid(rows.stamps) | (frequency.positions(rows.stamps, first) < 0)
+    row = int(off.argmax())
+    return int(rows.codes[row]), rows.stamps[row] if off[row] else None
+
+
+def _inferred(rows: Rows) -> Frequency | None:
+    try:
+        return infer_flat(rows.stamps, rows.indptr)
+    except DataError:
+        return None
+
+
+def _trimmed(rows: Rows, tell: _Teller, notes: list[str]) -> Rows:
+    """Without series that were never observed, and without the unobserved rows at either end of the others."""
+    observed = np.flatnonzero(~np.isnan(rows.y))
+    size = len(rows.ids)
+    if len(observed) == 0:
+        raise DataError(
+            "The target has no value at all; name the column that holds the values with --target (target_col=)."
+        )
+    first, last = np.full(size, len(rows.y)), np.full(size, -1)
+    codes = rows.codes[observed]
+    first[codes[::-1]], last[codes] = observed[::-1], observed
+    if not np.any(np.bincount(codes, minlength=size) > 1):
+        raise DataError(
+            f"No series has two observed values ({size:,} series in all); "
+            "check which columns are the id and the time, with --id and --time (id_col=, time_col=)."
+        )
+    number = np.arange(len(rows.y))
+    before, after = number < first[rows.codes], number > last[rows.codes]
+    never = last < 0
+    _note_rows(rows, before & ~never[rows.codes], tell, notes, "empty rows before the first value are left out")
+    _note_rows(
+        rows,
+        after & ~never[rows.codes],
+        tell,
+        notes,
+        "empty rows after the last value count as future and are left out",
+    )
+    if never.any():
+        notes.append(f"{never.sum():,} series without any value are left out (first: {rows.ids[never.argmax()]!r}).")
+    kept = rows.pick(~(before | after)) if (before | after).any() else rows
+    _note_rows(kept, np.isnan(kept.y), tell, notes, "empty values stay unobserved")
+    renumbered = np.cumsum(~never) - 1
+    tell.ids = rows.ids[~never]
+    return kept._replace(ids=rows.ids[~never], codes=renumbered[kept.codes])
+
+
+def _note_rows(rows: Rows, mask: npt.NDArray[np.bool_], tell: _Teller, notes: list[str], what: str) -> None:
+    if mask.any():
+        row = mask.argmax()
+        series = len(np.unique(rows.codes[mask]))
+        notes.append(f"{mask.sum():,} {what} ({series:,} series, first: {tell(rows.codes[row], rows.stamps[row])}).")
+
+
+def _filled(rows: Rows, columns: Columns, frequency: Frequency, season: int, tell: _Teller, notes: list[str]) -> Panel:
+    """Rows on their grid, with unobserved values where a step is missing."""
+    begin = rows.indptr
+    starts = rows.stamps[begin[:-1]]
+    steps = frequency.positions(rows.stamps, starts[rows.codes])
+    lengths = steps[begin[1:] - 1] + 1
+    total = int(lengths.sum())
+    if total > MOST_STEPS_PER_ROW * len(rows.y):
+        longest = int(lengths.argmax())
+        raise DataError(
+            f"On a frequency {frequency.describe()}, series {rows.ids[longest]!r} has {lengths[longest]:,} steps for "
+            f"{begin[longest + 1] - begin[longest]:,} rows; give a coarser one with --freq (freq=)."
+        )
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    _note_gaps(rows, frequency, steps, tell, notes)
+    place = indptr[rows.codes] + steps
+
+    def on_grid(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if total == len(values):
+            return values
+        filled = np.full(total, np.nan)
+        filled[place] = values
+        return filled
+
+    return Panel(
+        ids=rows.ids,
+        indptr=indptr,
+        y=on_grid(rows.y),
+        starts=starts,
+        frequency=frequency,
+        season_length=season,
+        columns=columns,
+        covariates={name: on_grid(values) for name, values in rows.covariates.items()},
+        notes=tuple(notes),
+    )
+
+
+def _note_gaps(rows: Rows, frequency: Frequency, steps: Ints, tell: _Teller, notes: list[str]) -> None:
+    jumps = np.flatnonzero((np.diff(steps) > 1) & (np.diff(rows.codes) == 0))
+    if len(jumps) == 0:
+        return
+    missing = int((steps[jumps + 1] - steps[jumps] - 1).sum())
+    series = len(np.unique(rows.codes[jumps]))
+    stamp = frequency.shift(rows.stamps[jumps[:1]], 1)[0]
+    where = tell(rows.codes[jumps[0]], stamp)
+    notes.append(f"{missing:,} missing steps became unobserved values ({series:,} series, first: {where}).")
