@@ -16,8 +16,8 @@ WEATHER = ["holiday", "workingday", "temp", "hum", "windspeed"]
 # name: rows, series, frequency, season length, covariates, steps of the grid without a value
 EXPECTED = {
     "air_passengers": (144, 1, "MS", 12, [], 0),
-    "us_gdp": (203, 1, "QS-OCT", 4, [], 0),
-    "beer_production": (211, 1, "QS-OCT", 4, [], 0),
+    "us_gdp": (203, 1, "QS-JAN", 4, [], 0),
+    "beer_production": (211, 1, "QS-JAN", 4, [], 0),
     "sunspots": (309, 1, "1", 1, [], 0),
     "co2": (2284, 1, "W-SAT", 52, [], 59),
     "melbourne_temperatures": (3650, 1, "D", 7, [], 2),
