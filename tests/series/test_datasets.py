@@ -134,5 +134,6 @@ def test_demand_straddles_the_end_of_summer_time():
 
 
 def test_licence_is_the_text_of_apache_word_for_word():
-    published = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  # of apache.org/licenses/LICENSE-2.0.txt
+    # SHA-256 of apache.org/licenses/LICENSE-2.0.txt
+    published = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
     assert hashlib.sha256((FOLDER.parent / "LICENSE").read_bytes()).hexdigest() == published
