@@ -16,8 +16,8 @@ WEATHER = ["holiday", "workingday", "temp", "hum", "windspeed"]
 # name: rows, series, frequency, season length, covariates, steps of the grid without a value
 EXPECTED = {
     "air_passengers": (144, 1, "MS", 12, [], 0),
-    "us_gdp": (203, 1, "QS-OCT", 4, [], 0),
-    "beer_production": (211, 1, "QS-OCT", 4, [], 0),
+    "us_gdp": (203, 1, "QS-JAN", 4, [], 0),
+    "beer_production": (211, 1, "QS-JAN", 4, [], 0),
     "sunspots": (309, 1, "1", 1, [], 0),
     "co2": (2284, 1, "W-SAT", 52, [], 59),
     "melbourne_temperatures": (3650, 1, "D", 7, [], 2),
@@ -134,5 +134,6 @@ def test_demand_straddles_the_end_of_summer_time():
 
 
 def test_licence_is_the_text_of_apache_word_for_word():
-    published = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"  # of apache.org/licenses/LICENSE-2.0.txt
+    # SHA-256 of apache.org/licenses/LICENSE-2.0.txt
+    published = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
     assert hashlib.sha256((FOLDER.parent / "LICENSE").read_bytes()).hexdigest() == published
