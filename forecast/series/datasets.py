@@ -27,7 +27,7 @@ DATASETS = {
     "beer_production": Dataset("megalitres", 8, "Beer produced in Australia, megalitres a quarter"),
     "sunspots": Dataset("sunspots", 11, "Yearly mean number of sunspots; cycles of about 11 years"),
     "co2": Dataset("co2", 52, "Carbon dioxide in the air at Mauna Loa, parts per million; with gaps"),
-    "melbourne_temperatures": Dataset("minimum_temperature", 14, "Lowest temperature of each day in Melbourne, °C"),
+    "bike_daily": Dataset("y", 14, "Bikes rented in Washington, D.C., every day of two years"),
     "oil_price": Dataset("price", 20, "Spot price of WTI crude oil, dollars a barrel; without holidays"),
     "electricity_demand": Dataset("y", 48, "Electricity demand in Victoria, Australia, megawatts"),
     "bike_rentals": Dataset("y", 24, "Bikes rented in Washington, D.C., with calendar and weather"),

@@ -20,7 +20,7 @@ EXPECTED = {
     "beer_production": (211, 1, "QS-JAN", 4, [], 0),
     "sunspots": (309, 1, "1", 1, [], 0),
     "co2": (2284, 1, "W-SAT", 52, [], 59),
-    "melbourne_temperatures": (3650, 1, "D", 7, [], 2),
+    "bike_daily": (731, 1, "D", 7, [], 0),
     "oil_price": (2013, 1, "B", 5, [], 76),
     "electricity_demand": (3362, 1, "30min", 48, ["holiday"], 0),
     "bike_rentals": (2208, 1, "h", 24, WEATHER, 0),
