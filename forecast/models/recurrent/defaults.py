@@ -51,10 +51,14 @@ def choose_season(panel: Panel, horizon: int) -> int:
     if not usable:
         short = panel.season_length
         return short if short > 1 and longest >= 2 * short + 1 else 0
-    errors = {s: _lag_error(panel, s) for s in usable}
-    best = min(errors, key=lambda s: errors[s])
     leads = np.unique(np.linspace(1, horizon, min(horizon, 12)).astype(int))
-    return best if errors[best] <= float(np.mean([_lag_error(panel, int(k)) for k in leads])) else 0
+
+    def error(season: int) -> float:
+        lags = [season * -(-int(lead) // season) for lead in leads]
+        return float(np.mean([_lag_error(panel, lag) for lag in lags]))
+
+    best = min(usable, key=error)
+    return best if error(best) < error(1) else 0
 
 
 def _lag_error(panel: Panel, lag: int) -> float:
