@@ -99,7 +99,7 @@ def backtest(
     if input_size is not None:
         _check_count("input_size", input_size, MIN_TRAINING)
     level, quantiles = check_levels(level), check_quantiles(quantiles)
-    _check_names(models, panel, level, quantiles)
+    check_names(models, panel, level, quantiles)
     progress = progress or Silent()
     windows = _windows(panel, h, n_windows, step, refit)
     fitted: list[Fitted] = []
@@ -121,6 +121,29 @@ def backtest(
     finally:
         progress.finish()
     return _in_order(frames, windows, h, _notes(windows))
+
+
+def check_names(
+    models: Sequence[Model],
+    panel: Panel,
+    level: Iterable[float] | None = None,
+    quantiles: Iterable[float] | None = None,
+) -> None:
+    """See that all columns that these models will write differ from each other and from the panel's.
+
+    Raises
+    ------
+    ParameterError
+        If there is no model, or two columns would have one name.
+    """
+    if not models:
+        raise ParameterError("There is no model; give at least one.")
+    names = [panel.columns.id, panel.columns.time, CUTOFF, panel.columns.target]
+    for model in models:
+        names += [model.name, *column_names(model.name, level, quantiles)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ParameterError(f"Two columns would be called {twice!r}; give one of the models another alias.")
 
 
 def _windows(panel: Panel, h: int, n_windows: int, step: int, refit: bool | int) -> list[Window]:
@@ -223,14 +246,3 @@ def _too_short(panel: Panel, h: int, n_windows: int, step: int) -> DataError:
 def _check_count(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ParameterError(f"{name} is {value!r}; it must be a whole number of at least {least}.")
-
-
-def _check_names(models: Sequence[Model], panel: Panel, level: tuple[float, ...], quantiles: tuple[float, ...]) -> None:
-    if not models:
-        raise ParameterError("There is no model to backtest; give at least one.")
-    names = [panel.columns.id, panel.columns.time, CUTOFF, panel.columns.target]
-    for model in models:
-        names += [model.name, *column_names(model.name, level, quantiles)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ParameterError(f"Two columns would be called {twice!r}; give one of the models another alias.")

@@ -83,9 +83,6 @@ def terminal_plot(
     style = BRAILLE if _understands_braille(encoding) else ASCII
     past, future = _values(history), _values(forecast)
     bounds = [_values(bound) for bound in (low, high) if bound is not None]
-    everything = np.concatenate([past, future, *bounds])
-    if not np.isfinite(everything).any():
-        return "There is no observed value to plot."
     labels = list(range(1, len(past) + len(future) + 1)) if stamps is None else list(stamps)
     if len(labels) != len(past) + len(future):
         raise ParameterError(f"{len(labels)} stamps do not fit {len(past) + len(future)} values; give one for each.")
@@ -95,7 +92,10 @@ def terminal_plot(
     if len(future):
         kept = min(kept, max(HISTORY_PER_STEP * len(future), MIN_HISTORY))
     past, labels = past[-kept:], labels[-(min(len(past), kept) + len(future)) :]
-    bottom, top = _limits(np.concatenate([past, future, *bounds]))
+    shown = np.concatenate([past, future, *bounds])
+    if not np.isfinite(shown).any():
+        return "There is no observed value to plot."
+    bottom, top = _limits(shown)
     numbers = _numbers(bottom, top)
     across = width - max(map(len, numbers)) - 2
     canvas = _Canvas(across, height, style, len(past) + len(future), bottom, top)
@@ -223,7 +223,8 @@ def _limits(values: Floats) -> tuple[float, float]:
     bottom, top = float(np.nanmin(values)), float(np.nanmax(values))
     if bottom == top:
         room = 0.05 * abs(top) or 1.0
-        bottom, top = bottom - room, top + room
+        largest = sys.float_info.max
+        bottom, top = max(bottom - room, -largest), min(top + room, largest)
     return bottom, top
 
 

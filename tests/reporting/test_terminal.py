@@ -79,6 +79,11 @@ def test_interval_bounds_add_dots():
 
 def test_nothing_observed_is_said_so():
     assert terminal_plot([np.nan, np.nan]) == "There is no observed value to plot."
+    assert terminal_plot([1.0] + [np.nan] * 500) == "There is no observed value to plot."
+
+
+def test_largest_float_is_plotted():
+    assert dots(terminal_plot([1.7976931348623157e308], encoding="utf-8")) == 1
 
 
 def test_stamps_that_do_not_fit_are_refused():
@@ -89,7 +94,7 @@ def test_stamps_that_do_not_fit_are_refused():
 values = st.lists(st.floats(allow_infinity=True, allow_nan=True), max_size=80)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(values, values, st.integers(1, 130), st.integers(1, 30), st.booleans(), st.sampled_from(["utf-8", "ascii"]))
 def test_any_values_fit_any_width(history, forecast, width, height, dated, encoding):
     stamps = pd.date_range("2024-01-01 05:00", periods=len(history) + len(forecast), freq="h") if dated else None
