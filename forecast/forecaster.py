@@ -153,10 +153,10 @@ class Forecaster:
         if not self.fitted_:
             raise NotFittedError("This Forecaster is not fitted; call fit before predict.")
         panel = self.panel_ if df is None else self.read(df)
-        level, quantiles = list(level or []), list(quantiles or [])
-        frame = panel.future_frame(h) if h >= 1 else pd.DataFrame()
-        for name, fitted in self.fitted_.items():
-            forecast = fitted.predict(panel, h, probabilities(level, quantiles))
+        asked = probabilities(level, quantiles)
+        forecasts = {name: fitted.predict(panel, h, asked) for name, fitted in self.fitted_.items()}
+        frame = panel.future_frame(h)
+        for name, forecast in forecasts.items():
             frame = attach(frame, name, forecast, level, quantiles)
         return frame
 
