@@ -126,7 +126,7 @@ def train(
     order, at, sums = rng.permutation(len(windows)), 0, np.zeros(2)
     with threads():
         for step in range(schedule.max_steps):
-            if at + batch > len(order):
+            if at >= len(order):
                 order, at = rng.permutation(len(windows)), 0
             total, count = runner.backward(windows[order[at : at + batch]], np.uint64(seeds.integers(2**63)))
             at += batch

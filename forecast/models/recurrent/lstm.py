@@ -322,7 +322,7 @@ def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.N
 
 def _schedule(model: LSTM, windows: int) -> Schedule:
     assert model.batch_size is not None
-    per_epoch = max(1, windows // min(model.batch_size, windows))
+    per_epoch = -(-windows // model.batch_size)
     limits = [model.max_steps, model.max_epochs and model.max_epochs * per_epoch]
     steps = min(limit for limit in limits if limit is not None)
     return Schedule(
