@@ -26,10 +26,8 @@ from forecast.series.grid import (
     TickGrid,
     check_range,
     day_in_month,
-    divided,
     months_of,
     nanoseconds,
-    tabulated,
     weekdays,
 )
 
@@ -165,8 +163,9 @@ class Frequency:
         grid = self.grid
         here = grid.split(np.asarray(stamps))
         zero = grid.split(np.asarray(origin))
-        steps, off = divided(here.ordinals - zero.ordinals, grid.step)
-        on_grid = here.on_grid & (here.remainders == zero.remainders) & (off == 0) & (steps >= 0)
+        distances = here.ordinals - zero.ordinals
+        steps = distances // grid.step
+        on_grid = here.on_grid & (here.remainders == zero.remainders) & (steps * grid.step == distances) & (steps >= 0)
         return np.where(on_grid, steps, -1)
 
     def on_grid(self, stamps: Stamps) -> npt.NDArray[np.bool_]:
@@ -306,7 +305,8 @@ def infer_flat(stamps: Stamps, indptr: Ints, ids: npt.NDArray[np.object_] | None
         )
     frequency = _coarsest(stamps, later)
     # A grid that is so fine that hardly any of its steps is there fits anything.
-    if np.mean(frequency.positions(stamps[later], stamps[later - 1]) == 1) >= LEAST_COMPLETE:
+    grid = frequency.grid
+    if np.mean(np.diff(grid.split(stamps).ordinals)[later - 1] == grid.step) >= LEAST_COMPLETE:
         return frequency
     row = _odd_row(stamps, later)
     before, stamp = shown(stamps[row - 1]), shown(stamps[row])
@@ -333,7 +333,8 @@ def _coarsest(stamps: Stamps, later: Ints) -> Frequency:
             and np.array_equal(day_in_month(months, at), unique)
             and len(np.unique(months)) == len(months)
         ):
-            return _month_frequency(months, _common_step(np.diff(tabulated(months_of, ns // DAY))[later - 1]), at)
+            numbers = MonthGrid(1, at).split(stamps).ordinals
+            return _month_frequency(months, _common_step(np.diff(numbers)[later - 1]), at)
     day_of_week = weekdays(unique)
     if step % (7 * DAY) == 0 and np.all(day_of_week == day_of_week[0]):
         return Frequency(f"{_numbered(step // (7 * DAY), 'W')}-{WEEKDAYS[day_of_week[0]]}")
