@@ -142,10 +142,12 @@ def _check_alike(rows: Rows, steps: Ints, frequency: Frequency) -> None:
 def _on_grid(rows: Rows, frequency: Frequency, *, anchored: bool) -> Frequency:
     """The given frequency, if all stamps lie on it; its anchor follows the stamps if the caller named none."""
     if frequency.is_integer != (rows.stamps.dtype.kind == "i"):
-        kinds = ("dates", "MS") if frequency.is_integer else ("whole numbers", "1")
+        kind = "dates" if frequency.is_integer else "whole numbers"
+        fix = "give one that fits, for example --freq MS (freq='MS')"
+        if not frequency.is_integer:
+            fix = f"give --freq 1 (freq=1), and the season as season_length={frequency.season_length}"
         raise DataError(
-            f"The time is {kinds[0]}, such as {shown(rows.stamps[0])}, but the frequency is {frequency.describe()}; "
-            f"give one that fits, for example --freq {kinds[1]} (freq={kinds[1]!r})."
+            f"The time is {kind}, such as {shown(rows.stamps[0])}, but the frequency is {frequency.describe()}; {fix}."
         )
     code, stamp = _first_off(rows, frequency)
     if stamp is None:

@@ -380,8 +380,6 @@ def _month_frequency(months: Ints, step: int, at: MonthDay) -> Frequency:
 
 
 def shown(stamp: Any) -> str:
-    """A stamp as people write it: no time of day at midnight."""
-    if isinstance(stamp, np.datetime64):
-        text = str(stamp.astype("datetime64[s]"))
-        return text.removesuffix("T00:00:00").replace("T", " ")
-    return str(stamp)
+    """A stamp as people write it: without the time of day at midnight."""
+    text = str(pd.Timestamp(stamp)) if isinstance(stamp, np.datetime64) else str(stamp)
+    return text.removesuffix(" 00:00:00")
