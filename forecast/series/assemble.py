@@ -75,20 +75,31 @@ def assemble(
     rows = _sorted(rows)
     _check_distinct(rows, columns)
     if frequency is None:
-        frequency = infer_flat(rows.stamps, rows.indptr, rows.ids)
-        _check_alike(rows, frequency)
-        found = f", inferred from {len(np.unique(rows.stamps)):,} stamps"
+        frequency, found = infer_flat(rows.stamps, rows.indptr, rows.ids), "inferred from"
     else:
-        frequency, found = _on_grid(rows, frequency, anchored=anchored), ""
+        frequency, found = _on_grid(rows, frequency, anchored=anchored), "as given, for"
+    steps = frequency.positions(rows.stamps, rows.stamps[rows.indptr[:-1]][rows.codes])
+    if found == "inferred from":
+        _check_alike(rows, steps, frequency)
     season = season_length or frequency.season_length
-    notes = [_capital(f"frequency: {frequency.describe()}{found}; season length {season}.")]
+    count = len(pd.unique(rows.stamps))
+    notes = [f"Frequency: {frequency.describe()}, {found} {count:,} stamps; season length {season}."]
     tell = _Teller(rows.ids, columns.tz, hourly=not frequency.is_wall_clock)
-    rows = _trimmed(rows, tell, notes)
-    return _filled(rows, columns, frequency, season, tell, notes)
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+    rows, steps = _trimmed(rows, steps, tell, notes)
+    _note_gaps(rows, frequency, steps, tell, notes)
+    indptr = _layout(rows, steps, frequency)
+    places = indptr[rows.codes] + steps
+    return Panel(
+        ids=rows.ids,
+        indptr=indptr,
+        y=_placed(rows.y, places, indptr[-1]),
+        starts=rows.stamps[rows.indptr[:-1]],
+        frequency=frequency,
+        season_length=season,
+        columns=columns,
+        covariates={name: _placed(values, places, indptr[-1]) for name, values in rows.covariates.items()},
+        notes=tuple(notes),
+    )
 
 
 def _sorted(rows: Rows) -> Rows:
@@ -112,15 +123,14 @@ def _check_distinct(rows: Rows, columns: Columns) -> None:
     )
 
 
-def _check_alike(rows: Rows, frequency: Frequency) -> None:
+def _check_alike(rows: Rows, steps: Ints, frequency: Frequency) -> None:
     """Refuse series that are regular themselves, but coarser than the rest, such as months among days."""
     within = np.flatnonzero(np.diff(rows.codes) == 0)
-    steps = frequency.positions(rows.stamps[within + 1], rows.stamps[within])
-    codes = rows.codes[within]
+    distances, codes = np.diff(steps)[within], rows.codes[within]
     count = np.bincount(codes, minlength=len(rows.ids))
     finest, coarsest = np.full(len(rows.ids), np.iinfo(np.int64).max), np.zeros(len(rows.ids), dtype=np.int64)
-    np.minimum.at(finest, codes, steps)
-    np.maximum.at(coarsest, codes, steps)
+    np.minimum.at(finest, codes, distances)
+    np.maximum.at(coarsest, codes, distances)
     coarser = np.flatnonzero((count >= 3) & (finest > 1) & (coarsest < 2 * finest))
     if len(coarser):
         raise DataError(
@@ -132,10 +142,12 @@ def _check_alike(rows: Rows, frequency: Frequency) -> None:
 def _on_grid(rows: Rows, frequency: Frequency, *, anchored: bool) -> Frequency:
     """The given frequency, if all stamps lie on it; its anchor follows the stamps if the caller named none."""
     if frequency.is_integer != (rows.stamps.dtype.kind == "i"):
-        kinds = ("dates", "MS") if frequency.is_integer else ("whole numbers", "1")
+        kind = "dates" if frequency.is_integer else "whole numbers"
+        fix = "give one that fits, for example --freq MS (freq='MS')"
+        if not frequency.is_integer:
+            fix = f"give --freq 1 (freq=1), and the season as season_length={frequency.season_length}"
         raise DataError(
-            f"The time is {kinds[0]}, such as {shown(rows.stamps[0])}, but the frequency is {frequency.describe()}; "
-            f"give one that fits, for example --freq {kinds[1]} (freq={kinds[1]!r})."
+            f"The time is {kind}, such as {shown(rows.stamps[0])}, but the frequency is {frequency.describe()}; {fix}."
         )
     code, stamp = _first_off(rows, frequency)
     if stamp is None:
@@ -167,7 +179,7 @@ def _inferred(rows: Rows) -> Frequency | None:
         return None
 
 
-def _trimmed(rows: Rows, tell: _Teller, notes: list[str]) -> Rows:
+def _trimmed(rows: Rows, steps: Ints, tell: _Teller, notes: list[str]) -> tuple[Rows, Ints]:
     """Without series that were never observed, and without the unobserved rows at either end of the others."""
     observed = np.flatnonzero(~np.isnan(rows.y))
     size = len(rows.ids)
@@ -183,24 +195,20 @@ def _trimmed(rows: Rows, tell: _Teller, notes: list[str]) -> Rows:
             f"No series has two observed values ({size:,} series in all); "
             "check which columns are the id and the time, with --id and --time (id_col=, time_col=)."
         )
-    number = np.arange(len(rows.y))
+    if len(observed) == len(rows.y):
+        return rows, steps
+    number, never = np.arange(len(rows.y)), last < 0
     before, after = number < first[rows.codes], number > last[rows.codes]
-    never = last < 0
-    _note_rows(rows, before & ~never[rows.codes], tell, notes, "empty rows before the first value are left out")
-    _note_rows(
-        rows,
-        after & ~never[rows.codes],
-        tell,
-        notes,
-        "empty rows after the last value count as future and are left out",
-    )
+    lost = never[rows.codes]
+    _note_rows(rows, before & ~lost, tell, notes, "empty rows before the first value are left out")
+    _note_rows(rows, after & ~lost, tell, notes, "empty rows after the last value count as future and are left out")
     if never.any():
         notes.append(f"{never.sum():,} series without any value are left out (first: {rows.ids[never.argmax()]!r}).")
-    kept = rows.pick(~(before | after)) if (before | after).any() else rows
-    _note_rows(kept, np.isnan(kept.y), tell, notes, "empty values stay unobserved")
-    renumbered = np.cumsum(~never) - 1
+    kept = ~(before | after)
+    steps, rows = (steps - steps[np.minimum(first, len(steps) - 1)][rows.codes])[kept], rows.pick(kept)
+    _note_rows(rows, np.isnan(rows.y), tell, notes, "empty values stay unobserved")
     tell.ids = rows.ids[~never]
-    return kept._replace(ids=rows.ids[~never], codes=renumbered[kept.codes])
+    return rows._replace(ids=tell.ids, codes=(np.cumsum(~never) - 1)[rows.codes]), steps
 
 
 def _note_rows(rows: Rows, mask: npt.NDArray[np.bool_], tell: _Teller, notes: list[str], what: str) -> None:
@@ -210,41 +218,26 @@ def _note_rows(rows: Rows, mask: npt.NDArray[np.bool_], tell: _Teller, notes: li
         notes.append(f"{mask.sum():,} {what} ({series:,} series, first: {tell(rows.codes[row], rows.stamps[row])}).")
 
 
-def _filled(rows: Rows, columns: Columns, frequency: Frequency, season: int, tell: _Teller, notes: list[str]) -> Panel:
-    """Rows on their grid, with unobserved values where a step is missing."""
+def _layout(rows: Rows, steps: Ints, frequency: Frequency) -> Ints:
+    """(S + 1,) where each series begins on the full grid; refuses a grid that is far finer than the rows."""
     begin = rows.indptr
-    starts = rows.stamps[begin[:-1]]
-    steps = frequency.positions(rows.stamps, starts[rows.codes])
     lengths = steps[begin[1:] - 1] + 1
-    total = int(lengths.sum())
-    if total > MOST_STEPS_PER_ROW * len(rows.y):
+    if lengths.sum() > MOST_STEPS_PER_ROW * len(rows.y):
         longest = int(lengths.argmax())
         raise DataError(
             f"On a frequency {frequency.describe()}, series {rows.ids[longest]!r} has {lengths[longest]:,} steps for "
             f"{begin[longest + 1] - begin[longest]:,} rows; give a coarser one with --freq (freq=)."
         )
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    _note_gaps(rows, frequency, steps, tell, notes)
-    place = indptr[rows.codes] + steps
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
-    def on_grid(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        if total == len(values):
-            return values
-        filled = np.full(total, np.nan)
-        filled[place] = values
-        return filled
 
-    return Panel(
-        ids=rows.ids,
-        indptr=indptr,
-        y=on_grid(rows.y),
-        starts=starts,
-        frequency=frequency,
-        season_length=season,
-        columns=columns,
-        covariates={name: on_grid(values) for name, values in rows.covariates.items()},
-        notes=tuple(notes),
-    )
+def _placed(values: npt.NDArray[np.float64], places: Ints, total: int) -> npt.NDArray[np.float64]:
+    """(total,) values at their places, unobserved elsewhere."""
+    if total == len(values):
+        return values
+    filled = np.full(total, np.nan)
+    filled[places] = values
+    return filled
 
 
 def _note_gaps(rows: Rows, frequency: Frequency, steps: Ints, tell: _Teller, notes: list[str]) -> None:

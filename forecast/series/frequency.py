@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from forecast.errors import DataError, ParameterError
 from forecast.series.grid import (
@@ -162,8 +163,9 @@ class Frequency:
         grid = self.grid
         here = grid.split(np.asarray(stamps))
         zero = grid.split(np.asarray(origin))
-        steps, off = np.divmod(here.ordinals - zero.ordinals, grid.step)
-        on_grid = here.on_grid & (here.remainders == zero.remainders) & (off == 0) & (steps >= 0)
+        distances = here.ordinals - zero.ordinals
+        steps = distances // grid.step
+        on_grid = here.on_grid & (here.remainders == zero.remainders) & (steps * grid.step == distances) & (steps >= 0)
         return np.where(on_grid, steps, -1)
 
     def on_grid(self, stamps: Stamps) -> npt.NDArray[np.bool_]:
@@ -301,27 +303,53 @@ def infer_flat(stamps: Stamps, indptr: Ints, ids: npt.NDArray[np.object_] | None
         raise DataError(
             "No series has two stamps, so the frequency cannot be inferred; give it, for example --freq MS (freq='MS')."
         )
-    if stamps.dtype.kind in "iu":
-        frequency = Frequency(str(_common_step(np.diff(stamps)[later - 1])))
-    else:
-        ns = nanoseconds(stamps)
-        days, remainders = np.divmod(ns, DAY)
-        if np.any(np.diff(remainders)[later - 1]):  # the time of day differs within a series
-            frequency = Frequency(_tick_alias(_common_step(np.diff(ns)[later - 1])))
-        else:
-            frequency = _infer_days(days, np.diff(days)[later - 1], later)
-    steps = frequency.positions(stamps[later], stamps[later - 1])
+    frequency = _coarsest(stamps, later)
     # A grid that is so fine that hardly any of its steps is there fits anything.
-    if np.mean(steps == 1) >= LEAST_COMPLETE:
+    grid = frequency.grid
+    if np.mean(np.diff(grid.split(stamps).ordinals)[later - 1] == grid.step) >= LEAST_COMPLETE:
         return frequency
     row = _odd_row(stamps, later)
-    series = (
-        "" if ids is None or len(ids) == 1 else f" of series {ids[np.searchsorted(indptr, row, side='right') - 1]!r}"
-    )
+    before, stamp = shown(stamps[row - 1]), shown(stamps[row])
+    owner = "" if ids is None or len(ids) == 1 else f" of series {ids[np.searchsorted(indptr, row, 'right') - 1]!r}"
     raise DataError(
-        f"The stamps{series} are irregular: {shown(stamps[row])} comes after {shown(stamps[row - 1])} and fits no common "
-        "step; resample to a regular frequency, or give the one that the stamps should have, such as --freq D (freq='D')."
+        f"The stamps{owner} are irregular: {stamp} comes after {before} and fits no common "
+        "step; resample to a regular frequency, or give the one that they should have, such as --freq D (freq='D')."
     )
+
+
+def _coarsest(stamps: Stamps, later: Ints) -> Frequency:
+    """The coarsest frequency on which all stamps lie; ``later`` are the rows that have one before them."""
+    if stamps.dtype.kind in "iu":
+        return Frequency(str(_common_step(np.diff(stamps)[later - 1])))
+    ns = nanoseconds(stamps)
+    step = _common_step(np.diff(ns)[later - 1])
+    if step % DAY:
+        return Frequency(_tick_alias(step))
+    unique = np.sort(np.unique(pd.unique(ns) // DAY))
+    months = months_of(unique)
+    for at in PLACES:  # months first, since their distances in days have no common step
+        if (
+            len(unique) > 1
+            and np.array_equal(day_in_month(months, at), unique)
+            and len(np.unique(months)) == len(months)
+        ):
+            numbers = MonthGrid(1, at).split(stamps).ordinals
+            return _month_frequency(months, _common_step(np.diff(numbers)[later - 1]), at)
+    day_of_week = weekdays(unique)
+    if step % (7 * DAY) == 0 and np.all(day_of_week == day_of_week[0]):
+        return Frequency(f"{_numbered(step // (7 * DAY), 'W')}-{WEEKDAYS[day_of_week[0]]}")
+    if step == DAY and day_of_week.max() < 5 and _crosses_weekend(ns // DAY, later):
+        return Frequency("B")
+    return Frequency(_tick_alias(step))
+
+
+def _common_step(distances: Ints) -> int:
+    return int(np.gcd.reduce(pd.unique(distances)))
+
+
+def _crosses_weekend(days: Ints, later: Ints) -> bool:
+    before = days[later - 1]
+    return bool(np.any(days[later] - before > 4 - weekdays(before)))
 
 
 def _odd_row(stamps: Stamps, later: Ints) -> int:
@@ -338,27 +366,6 @@ def _odd_row(stamps: Stamps, later: Ints) -> int:
     return int(later[odd.argmax()])
 
 
-def _common_step(distances: Ints) -> int:
-    return int(np.gcd.reduce(np.unique(distances)))
-
-
-def _infer_days(days: Ints, distances: Ints, later: Ints) -> Frequency:
-    """The frequency of whole days; months come first, since their distances in days have no common step."""
-    unique = np.unique(days)
-    months = months_of(unique)
-    for at in PLACES:
-        if distances.min() >= 25 and np.array_equal(day_in_month(months, at), unique):
-            return _month_frequency(months, _common_step(np.diff(months_of(days))[later - 1]), at)
-    step = _common_step(distances)
-    day_of_week = weekdays(unique)
-    if step % 7 == 0 and np.all(day_of_week == day_of_week[0]):
-        return Frequency(f"{_numbered(step // 7, 'W')}-{WEEKDAYS[day_of_week[0]]}")
-    crosses_weekend = np.any(distances > (4 - day_of_week[np.searchsorted(unique, days[later - 1])]))
-    if step == 1 and day_of_week.max() < 5 and crosses_weekend:
-        return Frequency("B")
-    return Frequency(_numbered(step, "D"))
-
-
 def _month_frequency(months: Ints, step: int, at: MonthDay) -> Frequency:
     """Months, quarters or years with the anchor under which pandas knows them."""
     span = 12 if step % 12 == 0 else 3 if step == 3 else 1
@@ -373,8 +380,6 @@ def _month_frequency(months: Ints, step: int, at: MonthDay) -> Frequency:
 
 
 def shown(stamp: Any) -> str:
-    """A stamp as people write it: no time of day at midnight."""
-    if isinstance(stamp, np.datetime64):
-        text = str(stamp.astype("datetime64[s]"))
-        return text.removesuffix("T00:00:00").replace("T", " ")
-    return str(stamp)
+    """A stamp as people write it: without the time of day at midnight."""
+    text = str(pd.Timestamp(stamp)) if isinstance(stamp, np.datetime64) else str(stamp)
+    return text.removesuffix(" 00:00:00")

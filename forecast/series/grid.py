@@ -5,11 +5,13 @@ calendar grids) is the remainder. Notation: S stamps.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from forecast.errors import DataError
 
@@ -18,6 +20,7 @@ Ints = npt.NDArray[np.int64]
 MonthDay = Literal["start", "end", "business start", "business end"]
 
 DAY = 86_400_000_000_000  # nanoseconds
+MANY = 10_000  # stamps; with fewer, looking for equal ones does not pay
 LAST_DAY = 106_751  # days from 1970 that datetime64[ns] can hold, on either side
 
 
@@ -82,7 +85,10 @@ class BusinessGrid(Grid):
     step: int
 
     def split(self, stamps: Stamps) -> Split:
-        days, remainders = np.divmod(nanoseconds(stamps), DAY)
+        return Split(*once_each(self._split, nanoseconds(stamps)))
+
+    def _split(self, ns: Ints) -> Split:
+        days, remainders = np.divmod(ns, DAY)
         day_of_week = weekdays(days)
         return Split((days + 3) // 7 * 5 + np.minimum(day_of_week, 4), remainders, day_of_week < 5)
 
@@ -101,13 +107,25 @@ class MonthGrid(Grid):
     phase: int = 0
 
     def split(self, stamps: Stamps) -> Split:
-        days, remainders = np.divmod(nanoseconds(stamps), DAY)
+        return Split(*once_each(self._split, nanoseconds(stamps)))
+
+    def _split(self, ns: Ints) -> Split:
+        days, remainders = np.divmod(ns, DAY)
         months = months_of(days)
         on_grid = (day_in_month(months, self.at) == days) & (months % self.cycle == self.phase)
         return Split(months, remainders, on_grid)
 
     def join(self, ordinals: Ints, remainders: Ints) -> Stamps:
-        return stamps_of(day_in_month(ordinals, self.at), remainders)
+        (days,) = once_each(lambda months: (day_in_month(months, self.at),), ordinals)
+        return stamps_of(days, remainders)
+
+
+def once_each(function: Callable[[Ints], tuple[npt.NDArray[Any], ...]], numbers: Ints) -> list[npt.NDArray[Any]]:
+    """An elementwise function, computed once for each different number: the series of a panel share their stamps."""
+    if numbers.ndim != 1 or numbers.size < MANY:
+        return list(function(numbers))
+    codes, unique = pd.factorize(numbers)
+    return [values[codes] for values in function(unique)]
 
 
 def nanoseconds(stamps: Stamps) -> Ints:

@@ -1,6 +1,7 @@
 """Which column is what: identifier, time, target, covariates; guessed when plain, refused when not."""
 
 import difflib
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,6 +34,8 @@ TARGET_LIKE_NAMES = (
 PART_NAMES = {"yr": "year", "qtr": "quarter"}
 PART_RANGES = {"year": (1678, 2261), "quarter": (1, 4), "month": (1, 12), "day": (1, 31)}
 SAMPLE_ROWS = 200
+MANY_REPEATS = 0.1  # share of rows with the time of another, from which on they must be of several series
+FEW_REPEATS = 0.05  # share of rows with the series and time of another, up to which they count as mistakes
 ALL_COLUMNS = "*"
 
 
@@ -140,7 +143,7 @@ def _check_given(guess: Guess, option: str, name: str | None) -> None:
         raise DataError(f"Column {name!r} is given twice; {option} needs a column of its own.")
     if name not in guess.kinds:
         close = difflib.get_close_matches(name, list(guess.kinds), n=1)
-        hint = f"did you mean {close[0]!r}, of " if close else "name one of "
+        hint = f"the nearest name is {close[0]!r}, of the columns " if close else "name one of "
         raise DataError(f"{guess.label} has no column {name!r} for {option}; {hint}{listed(guess.kinds)}.")
 
 
@@ -248,7 +251,7 @@ def _integer_column(guess: Guess, id_name: str | None) -> tuple[str, ...]:
 def _id_by_distinctness(guess: Guess, time: tuple[str, ...]) -> str | None:
     """The one column that tells rows of the same time apart, if many rows share their time."""
     rows = len(guess.frame)
-    if guess.frame.duplicated(list(time)).sum() < 0.1 * rows:
+    if guess.frame.duplicated(list(time)).mean() < MANY_REPEATS:
         return None
     texts = guess.free("text")
     likely = [name for name in guess.free("numbers") if name.casefold() in ID_LIKE_NAMES]
@@ -257,7 +260,7 @@ def _id_by_distinctness(guess: Guess, time: tuple[str, ...]) -> str | None:
         for name in texts + likely
         if guess.frame[name].nunique() <= rows / 2
     }
-    candidates = [name for name, count in repeats.items() if count <= 0.05 * rows]
+    candidates = [name for name, count in repeats.items() if count <= FEW_REPEATS * rows]
     fewest = [name for name in candidates if repeats[name] == min(repeats.values())]
     chosen = guess.preferred(ID_LIKE_NAMES, fewest) or (fewest[0] if len(fewest) == 1 else None)
     if chosen is None and fewest:
@@ -281,11 +284,12 @@ def _wide_columns(guess: Guess, time: tuple[str, ...], *, wide: bool) -> tuple[s
     telling = guess.preferred((*TARGET_NAMES, *TARGET_LIKE_NAMES), numbers)
     if len(numbers) < 2 or len(numbers) < len(guess.free()) or not time or telling is not None:
         return ()
-    if guess.frame.duplicated(list(time)).any() or any(_is_binary(guess.frame[name]) for name in numbers):
+    long = guess.frame.duplicated(list(time)).mean() >= MANY_REPEATS
+    if long or any(_is_binary(guess.frame[name]) for name in numbers):
         return ()
     guess.notes.append(
         f"Each of the {len(numbers)} columns {listed(numbers)} is taken as a series; "
-        f"--target {numbers[0]} (target_col={numbers[0]!r}) forecasts one, with the others as covariates."
+        f"{_option('target', numbers[0])} forecasts one, with the others as covariates."
     )
     guess.take(*numbers)
     return tuple(numbers)
@@ -309,8 +313,12 @@ def _target(guess: Guess) -> str:
     likely = guess.preferred(TARGET_LIKE_NAMES, numbers) or numbers[0]
     raise DataError(
         f"Several columns of {guess.label} could be the target: {listed(numbers)}; "
-        f"name one, for example --target {likely} (target_col={likely!r})."
+        f"name one, for example {_option('target', likely)}, or all of them with {_option('target', ALL_COLUMNS)}."
     )
+
+
+def _option(role: str, name: str) -> str:
+    return f"--{role} {shlex.quote(name)} ({role}_col={name!r})"
 
 
 def _describe(
@@ -327,7 +335,7 @@ def _describe(
         roles = {"id": [id_name] if id_name else [], "time": time, "target": [target] if target else []}
         roles["covariates"] = covariates
         told = [f"{role} {listed(names)}" for role, names in roles.items() if names]
-        guess.notes.append(f"Columns: {', '.join(told)}.")
+        guess.notes += [f"Columns: {', '.join(told)}."] if told else []
     left = guess.free("stamps", "text", "empty")
     if left:
         guess.notes.append(f"Ignored, since not numeric: {listed(left)}.")
