@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.summary import Evaluation
 
 DEFAULT_MODELS = ("lstm", "auto-arima", "seasonal-naive")
-Data = "str | Path | pd.DataFrame | pd.Series[Any] | Panel"
+Data: TypeAlias = "str | Path | pd.DataFrame | pd.Series[Any] | Panel"
 
 
 class Forecaster:
@@ -88,11 +88,11 @@ class Forecaster:
             raise NotFittedError("This Forecaster has seen no data yet; call fit or backtest first.")
         return self._panel
 
-    def read(self, df: Data) -> Panel:  # type: ignore[valid-type]
+    def read(self, df: Data) -> Panel:
         """Read data as ``fit`` does: a path, a long, wide or single-series frame, a Series, or a Panel."""
         return read_panel(df, **self._reading)
 
-    def fit(self, df: Data, h: int | None = None, progress: Progress | None = None) -> "Forecaster":  # type: ignore[valid-type]
+    def fit(self, df: Data, h: int | None = None, progress: Progress | None = None) -> "Forecaster":
         """Fit every model; fitting again starts afresh.
 
         Parameters
@@ -125,7 +125,7 @@ class Forecaster:
         h: int,
         level: Iterable[float] | None = None,
         quantiles: Iterable[float] | None = None,
-        df: "Data | None" = None,  # type: ignore[valid-type]
+        df: "Data | None" = None,
     ) -> pd.DataFrame:
         """Forecast the ``h`` steps after the end of each series.
 
@@ -162,7 +162,7 @@ class Forecaster:
 
     def backtest(
         self,
-        df: Data,  # type: ignore[valid-type]
+        df: Data,
         h: int,
         n_windows: int = 1,
         step_size: int | None = None,

@@ -143,7 +143,8 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
     covariates = {name: arrays[f"covariate.{name}"] for name in document["covariates"]}
     kinds = y.dtype == np.float64 and indptr.dtype == np.int64 and starts.dtype == np.int64
     sizes = len(ids) >= 1 and indptr.shape == (len(ids) + 1,) and starts.shape == (len(ids),)
-    if not (kinds and sizes and y.ndim == 1 and indptr[0] == 0 and indptr[-1] == len(y) and (np.diff(indptr) >= 1).all()):
+    ends = y.ndim == 1 and sizes and indptr[0] == 0 and indptr[-1] == len(y)
+    if not (kinds and ends and (np.diff(indptr) >= 1).all()):
         raise ValueError("the series' lengths do not fit the values")
     if any(values.shape != y.shape or values.dtype != np.float64 for values in covariates.values()):
         raise ValueError("a covariate's length does not fit the values")

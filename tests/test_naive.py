@@ -1,44 +1,16 @@
 """The naive references agree with what PyTorch and Keras computed; needs neither, only their stored values."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from tests import naive
+from tests.peers import GOLDEN, keras_layer, load, names, time_major, torch_layer
 
-GOLDEN = Path(__file__).parent / "kernels" / "golden"
 EXACT = {"rtol": 0, "atol": 1e-12}
 SINGLE = {"rtol": 1e-6, "atol": 1e-6}  # a few float32 roundings of values below 3
 DIFFERENCES = {"rtol": 0, "atol": 1e-8}  # central differences in float64 with a step of 1e-6
 LOSSES = ["squared", "absolute", "huber"]
-
-
-def load(name):
-    """The arrays of a golden file, by key."""
-    with np.load(GOLDEN / f"{name}.npz") as file:
-        return dict(file)
-
-
-def names(pattern):
-    """The stems of the golden files that match; never empty, so that no test passes for want of files."""
-    found = sorted(path.stem for path in GOLDEN.glob(pattern))
-    assert found, pattern
-    return found
-
-
-def torch_layer(golden, depth, prefix=""):
-    """W (D, 4H), R (H, 4H), b (4H,) of one torch layer."""
-    w_ih, w_hh, b_ih, b_hh = (
-        golden[f"{prefix}{name}_l{depth}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    return w_ih.T, w_hh.T, b_ih + b_hh
-
-
-def keras_layer(golden, depth):
-    """W (D, 4H), R (H, 4H), b (4H,) of one Keras layer."""
-    return tuple(golden[f"{name}_l{depth}"] for name in ("kernel", "recurrent_kernel", "bias"))
 
 
 def stack(golden, layer):
@@ -55,11 +27,6 @@ def upstream_sum(golden, layer):
     """The scalar whose gradients the golden file holds."""
     h, h_n, c_n = stack(golden, layer)
     return float((golden["dh"] * h).sum() + (golden["dh_n"] * h_n).sum() + (golden["dc_n"] * c_n).sum())
-
-
-def time_major(golden):
-    """A Keras file with its sequences as (T, B, ·)."""
-    return golden | {name: golden[name].swapaxes(0, 1) for name in ("x", "h", "dh", "dx")}
 
 
 def tolerance(name):

@@ -128,7 +128,7 @@ def train(
         for step in range(schedule.max_steps):
             if at >= len(order):
                 order, at = rng.permutation(len(windows)), 0
-            total, count = runner.backward(windows[order[at : at + batch]], np.uint64(seeds.integers(2**63)))
+            total, count = runner.backward(windows[order[at : at + batch]], int(seeds.integers(2**63)))
             at += batch
             sums += (total, count)
             norm = sum_gradients(runner.gradients, 1.0 / max(count, 1.0), gradient)
@@ -197,16 +197,17 @@ class _Runner:
             self.heads, self.quantiles, self.base[0], self.scale[0], np.uint64(0), 0, self.losses[0], self.out[0],
         )  # fmt: skip
 
-    def _run(self, windows: Windows, mode: int, seed: np.uint64 = np.uint64(0)) -> None:
+    def _run(self, windows: Windows, mode: int, seed: int = 0) -> None:
         flat = self.windows.reshape(-1, 2)
         flat[: len(windows)] = windows
         flat[len(windows) :] = -1
         kernels.run_groups(
-            self.worker, self.table, self.network.theta, self.gradients, self.work, *self.data, self.windows, self.objective.spec,
-            self.heads, self.quantiles, self.base, self.scale, seed, mode, self.losses, self.out,
+            self.worker, self.table, self.network.theta, self.gradients, self.work, *self.data, self.windows,
+            self.objective.spec, self.heads, self.quantiles, self.base, self.scale, np.uint64(seed), mode, self.losses,
+            self.out,
         )  # fmt: skip
 
-    def backward(self, windows: Windows, seed: np.uint64) -> tuple[float, float]:
+    def backward(self, windows: Windows, seed: int) -> tuple[float, float]:
         """Gradients of one batch into ``gradients``; returns the summed loss and its number of terms."""
         self._run(windows, kernels.LEARN, seed)
         return self._sums()

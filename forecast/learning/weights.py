@@ -1,8 +1,8 @@
 """Weights trained elsewhere: PyTorch's and Keras's layouts, turned into ours.
 
-PyTorch's ``nn.LSTM`` keeps ``weight_ih_l0`` (4H, D), ``weight_hh_l0`` (4H, H) and two biases, ``nn.Linear`` a ``weight``
-(out, in); Keras's ``LSTM`` keeps ``kernel`` (D, 4H), ``recurrent_kernel`` (H, 4H) and one ``bias``, ``Dense`` a
-``kernel`` (in, out). Both have the gates in our order, i f g o.
+PyTorch's ``nn.LSTM`` keeps ``weight_ih_l0`` (4H, D), ``weight_hh_l0`` (4H, H) and two biases, ``nn.Linear`` a
+``weight`` (out, in); Keras's ``LSTM`` keeps ``kernel`` (D, 4H), ``recurrent_kernel`` (H, 4H) and one ``bias``,
+``Dense`` a ``kernel`` (in, out). Both have the gates in our order, i f g o.
 """
 
 import re

@@ -25,7 +25,7 @@ def transformed(y: Floats, indptr: npt.NDArray[np.int64], log: npt.NDArray[np.bo
 def restored(values: npt.NDArray[Any], log: npt.NDArray[np.bool_]) -> Floats:
     """Inverse of `transformed` for forecasts (S, ...)."""
     rows = log.reshape(-1, *[1] * (values.ndim - 1))
-    return np.exp(values, out=values.astype(np.float64), where=rows)
+    return np.asarray(np.exp(values, out=values.astype(np.float64), where=rows))
 
 
 def levels(y: Floats, indptr: npt.NDArray[np.int64]) -> Floats:

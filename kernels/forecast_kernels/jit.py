@@ -17,12 +17,14 @@ from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm
 import numba
+import numpy.typing as npt
 import platformdirs
 from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.extending import intrinsic
 from threadpoolctl import ThreadpoolController
 
+Array = npt.NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 # "numpy": division does not raise, or LLVM would not vectorise the loop around it. NaN stays visible: no nnan, no ninf.
@@ -44,7 +46,7 @@ def sources_digest() -> str:
 
 @cache
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept: below ``GATECAST_CACHE_DIR`` or the user's cache directory; None if unwritable."""
+    """Folder of compiled kernels, below ``GATECAST_CACHE_DIR`` or the user's cache directory; None if unwritable."""
     base = os.environ.get("GATECAST_CACHE_DIR") or platformdirs.user_cache_dir("gatecast", appauthor=False)
     folder = Path(base) / f"kernels-{sources_digest()}"
     try:
@@ -55,7 +57,7 @@ def cache_folder() -> Path | None:
     return folder
 
 
-class _Locator(_CacheLocator):  # type: ignore[misc]
+class _Locator(_CacheLocator):
     """Points Numba to our folder, whatever file a kernel stands in."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
@@ -76,18 +78,18 @@ class _Locator(_CacheLocator):  # type: ignore[misc]
         return cls(py_func, py_file)
 
 
-class _CacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = (_Locator,)
+class _CacheImpl(CompileResultCacheImpl):
+    _locator_classes = (_Locator,)  # type: ignore[assignment]
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     _impl_class = _CacheImpl
 
 
 def _compiled(function: F, **options: Any) -> F:
     dispatcher = numba.njit(nogil=True, **_FLAGS, **options)(function)
     if cache_folder() is not None:
-        dispatcher._cache = _Cache(function)
+        dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
     return cast(F, dispatcher)
 
 
@@ -106,7 +108,7 @@ def cell(function: F) -> F:
     return cast(F, numba.njit(inline="always", **_FLAGS)(function))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def call_address(typing_context: Any, address: Any, arguments: Any) -> Any:
     """Call the kernel at ``address`` (see `address_of`) with a tuple of arguments; it must return nothing.
 
@@ -145,7 +147,7 @@ def threads(count: int | None = None) -> Iterator[int]:
 
     Only one Python thread at a time is let in: not every threading layer of Numba allows more.
     """
-    limit = numba.config.NUMBA_NUM_THREADS
+    limit = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     wanted = limit if count is None else max(1, min(count, limit))
     with _running, _blas().limit(limits=1, user_api="blas"):
         before = numba.get_num_threads()

@@ -8,7 +8,7 @@ from forecast_kernels.jit import cell
 
 
 @cell
-def tanh(x):
+def tanh(x: float) -> float:
     """Hyperbolic tangent: a rational fit within 3.3e-7 of the true one in float32, exact to rounding in float64."""
     T = type(x)
     if T(1) + T(1e-10) > T(1):  # float64; the compiler removes the branch that does not apply
@@ -32,7 +32,7 @@ def tanh(x):
 
 
 @cell
-def sigmoid(x):
+def sigmoid(x: float) -> float:
     """Logistic function 1 / (1 + exp(-x))."""
     T = type(x)
     return T(0.5) * tanh(T(0.5) * x) + T(0.5)
@@ -44,7 +44,7 @@ _S27, _S30, _S31, _S40 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(
 
 
 @cell
-def mix(seed, index):
+def mix(seed: np.uint64, index: np.uint64) -> np.uint64:
     """64 random bits, a function of two uint64 alone: the same on any thread (SplitMix64, Steele et al. 2014)."""
     z = seed + (index + np.uint64(1)) * _GOLDEN
     z = (z ^ (z >> _S30)) * _MIX1
@@ -53,6 +53,6 @@ def mix(seed, index):
 
 
 @cell
-def uniform(seed, index):
+def uniform(seed: np.uint64, index: np.uint64) -> float:
     """Uniform float64 in [0, 1) with 24 random bits, a function of two uint64 alone."""
     return np.float64(mix(seed, index) >> _S40) * (1.0 / (1 << 24))

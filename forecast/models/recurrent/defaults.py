@@ -21,7 +21,7 @@ class Patching(NamedTuple):
     """How a context is cut."""
 
     patch: int
-    count: int
+    patches: int
 
 
 class Size(NamedTuple):

@@ -145,8 +145,8 @@ class LSTM(Model):
         windows, validation = _windows(resolved, panel)
         if not len(windows):
             raise DataError(
-                f"No series is long enough to train {self.name}: the longest has {int(panel.lengths.max())} values, and "
-                f"val_size {self.val_size} leaves fewer than 2; give longer series or a smaller val_size."
+                f"No series is long enough to train {self.name}: the longest has {int(panel.lengths.max())} values, "
+                f"and val_size {self.val_size} leaves fewer than 2; give longer series or a smaller val_size."
             )
         schedule = _schedule(resolved, len(windows))
         progress.start(self.name, schedule.max_steps)
@@ -243,8 +243,8 @@ class FittedLSTM(Fitted):
         r = self.resolved
         season = f"season {r.season_length}" if r.season_length else "no season"
         return (
-            f"{r.num_layers} x {r.hidden_size} units over {(r.context_length or 0) // (r.patch_length or 1)} patches of "
-            f"{r.patch_length}, {season}, horizon {r.horizon}, {self.network.size:,} parameters, "
+            f"{r.num_layers} x {r.hidden_size} units over {(r.context_length or 0) // (r.patch_length or 1)} patches "
+            f"of {r.patch_length}, {season}, horizon {r.horizon}, {self.network.size:,} parameters, "
             f"{self.history.steps} steps"
         )
 
@@ -364,10 +364,8 @@ def _check(model: LSTM) -> None:
     q = model.quantiles
     if 0.5 not in q or list(q) != sorted(set(q)) or not 0 < q[0] <= q[-1] < 1:
         raise ParameterError(f"LSTM's quantiles are {q}; they must ascend strictly between 0 and 1 and hold 0.5.")
-    if model.context_length is not None and model.patch_length is not None:
-        if model.patch_length > model.context_length:
-            raise ParameterError(
-                f"LSTM's patch_length {model.patch_length} is longer than its context_length {model.context_length}."
-            )
+    patch, context = model.patch_length, model.context_length
+    if patch is not None and context is not None and patch > context:
+        raise ParameterError(f"LSTM's patch_length {patch} is longer than its context_length {context}.")
     if model.early_stopping_patience and not model.val_size:
         raise ParameterError("LSTM's early_stopping_patience needs val_size: the values held out to judge by.")

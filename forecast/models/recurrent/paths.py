@@ -33,7 +33,7 @@ def interpolated(values: Floats, grid: Floats, quantiles: tuple[float, ...]) -> 
 def _places(grid: Floats, quantiles: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
     """Left neighbour among the grid, and the weight of the right one, for each probability."""
     score = np.array([NormalDist().inv_cdf(float(p)) for p in grid])
-    wanted = np.vectorize(NormalDist().inv_cdf)(quantiles)
+    wanted: Floats = np.vectorize(NormalDist().inv_cdf)(quantiles)
     place = np.clip(np.searchsorted(score, wanted, side="right") - 1, 0, len(grid) - 2)
     return place, (wanted - score[place]) / (score[place + 1] - score[place])
 

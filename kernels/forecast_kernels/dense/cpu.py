@@ -5,17 +5,17 @@ Notation: B rows, D inputs, H outputs. Activations: 0 none, 1 ReLU.
 
 import numpy as np
 
-from forecast_kernels.jit import kernel
+from forecast_kernels.jit import Array, kernel
 
 
 @kernel
 def dense_forward(
-    x,  # (B, D) read
-    W,  # (D, H) read
-    b,  # (H,) read
-    activation,  # 0 none, 1 ReLU
-    out,  # (B, H) written
-):
+    x: Array,  # (B, D) read
+    W: Array,  # (D, H) read
+    b: Array,  # (H,) read
+    activation: int,  # 0 none, 1 ReLU
+    out: Array,  # (B, H) written
+) -> None:
     """``out = activation(x W + b)``."""
     np.dot(x, W, out)
     zero = out.dtype.type(0)
@@ -27,15 +27,15 @@ def dense_forward(
 
 @kernel
 def dense_backward(
-    x,  # (B, D) read
-    W,  # (D, H) read
-    out,  # (B, H) read, as forward left it
-    activation,  # 0 none, 1 ReLU
-    dout,  # (B, H) gradient of out; overwritten by the gradient before the activation
-    dx,  # (B, D) written
-    dW,  # (D, H) written
-    db,  # (H,) written
-):
+    x: Array,  # (B, D) read
+    W: Array,  # (D, H) read
+    out: Array,  # (B, H) read, as forward left it
+    activation: int,  # 0 none, 1 ReLU
+    dout: Array,  # (B, H) gradient of out; overwritten by the gradient before the activation
+    dx: Array,  # (B, D) written
+    dW: Array,  # (D, H) written
+    db: Array,  # (H,) written
+) -> None:
     """Gradients of the input and the parameters."""
     zero = out.dtype.type(0)
     for j in range(out.shape[1]):

@@ -5,17 +5,17 @@ Notation: N values.
 
 import numpy as np
 
-from forecast_kernels.jit import kernel
+from forecast_kernels.jit import Array, kernel
 from forecast_kernels.scalars import uniform
 
 
 @kernel
 def dropout(
-    x,  # (N,) read
-    rate,  # share of values set to zero, below 1; 0 copies
-    seed,  # uint64: the same seed drops the same values
-    out,  # (N,) written: forward maps values, backward maps gradients
-):
+    x: Array,  # (N,) read
+    rate: float,  # share of values set to zero, below 1; 0 copies
+    seed: np.uint64,  # uint64: the same seed drops the same values
+    out: Array,  # (N,) written: forward maps values, backward maps gradients
+) -> None:
     """Zero a share of the values and scale up the rest, so that the mean stays; its own backward pass."""
     T = x.dtype.type
     keep = T(1.0 / (1.0 - rate))

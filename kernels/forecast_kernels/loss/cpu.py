@@ -4,22 +4,22 @@ Notation: B rows, S steps of the horizon, Q outputs a step (quantiles; 1 for a p
 divides by the number of observed terms.
 """
 
-from forecast_kernels.jit import kernel
+from forecast_kernels.jit import Array, kernel
 
 SQUARED, ABSOLUTE, HUBER, QUANTILE = 0, 1, 2, 3
 
 
 @kernel
 def loss_forward_backward(
-    kind,  # SQUARED, ABSOLUTE, HUBER or QUANTILE
-    prediction,  # (B, S * Q) read, Q fastest
-    target,  # (B, S) read
-    mask,  # (B, S) read: 1 observed, 0 not
-    quantiles,  # (Q,) read: probabilities, for QUANTILE
-    delta,  # where HUBER turns from squared to absolute
-    dprediction,  # (B, S * Q) written: gradient of the sum
-):
-    """Sum of the loss over observed steps and outputs: (y-f)^2, |y-f|, Huber's (1964), or Koenker & Bassett's (1978)."""
+    kind: int,  # SQUARED, ABSOLUTE, HUBER or QUANTILE
+    prediction: Array,  # (B, S * Q) read, Q fastest
+    target: Array,  # (B, S) read
+    mask: Array,  # (B, S) read: 1 observed, 0 not
+    quantiles: Array,  # (Q,) read: probabilities, for QUANTILE
+    delta: float,  # where HUBER turns from squared to absolute
+    dprediction: Array,  # (B, S * Q) written: gradient of the sum
+) -> float:
+    """Sum of the loss over observed steps and outputs: (y-f)², |y-f|, Huber's (1964), or Koenker & Bassett's (1978)."""
     T = prediction.dtype.type
     zero, one, half = T(0), T(1), T(0.5)
     total = 0.0

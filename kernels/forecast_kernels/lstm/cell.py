@@ -9,20 +9,22 @@ from forecast_kernels.scalars import sigmoid, tanh
 
 
 @cell
-def lstm_gates(pre_i, pre_f, pre_g, pre_o):
+def lstm_gates(pre_i: float, pre_f: float, pre_g: float, pre_o: float) -> tuple[float, float, float, float]:
     """Activate the four gates: returns i, f, g, o."""
     return sigmoid(pre_i), sigmoid(pre_f), tanh(pre_g), sigmoid(pre_o)
 
 
 @cell
-def lstm_state(i, f, g, o, c_prev):
+def lstm_state(i: float, f: float, g: float, o: float, c_prev: float) -> tuple[float, float]:
     """Advance the cell: returns c, h."""
     c = f * c_prev + i * g
     return c, o * tanh(c)
 
 
 @cell
-def lstm_state_backward(i, f, g, o, c_prev, c, dh, dc):
+def lstm_state_backward(
+    i: float, f: float, g: float, o: float, c_prev: float, c: float, dh: float, dc: float
+) -> tuple[float, float, float, float, float]:
     """BPTT through one unit.
 
     ``dc`` comes from the next step. Returns dpre_i, dpre_f, dpre_g, dpre_o and the ``dc`` for the step before.

@@ -7,20 +7,20 @@ single GEMM of depth K, and so is the gradient of all weights.
 
 import numpy as np
 
-from forecast_kernels.jit import kernel
+from forecast_kernels.jit import Array, kernel
 from forecast_kernels.lstm.cell import lstm_gates, lstm_state, lstm_state_backward
 
 
 @kernel
 def lstm_forward(
-    x,  # (T, B, D) read
-    WR,  # (D + H, 4H) read: W over R
-    b,  # (4H,) read
-    xh,  # (T + 1, B, D + H) written, but xh[0, :, D:] is read: the start state h[-1]
-    c,  # (T + 1, B, H) written, but c[0] is read: the start state
-    gates,  # (T, B, 4H) written: activated i f g o
-    out,  # (T, B, H) written: h[t]
-):
+    x: Array,  # (T, B, D) read
+    WR: Array,  # (D + H, 4H) read: W over R
+    b: Array,  # (4H,) read
+    xh: Array,  # (T + 1, B, D + H) written, but xh[0, :, D:] is read: the start state h[-1]
+    c: Array,  # (T + 1, B, H) written, but c[0] is read: the start state
+    gates: Array,  # (T, B, 4H) written: activated i f g o
+    out: Array,  # (T, B, H) written: h[t]
+) -> None:
     """Run the sequence from the start state; what backward needs stays in ``xh``, ``c`` and ``gates``."""
     T, B, D = x.shape
     H = out.shape[2]
@@ -45,17 +45,17 @@ def lstm_forward(
 
 @kernel
 def lstm_backward(
-    WR,  # (D + H, 4H) read
-    xh,  # (T + 1, B, D + H) read, as forward left it
-    c,  # (T + 1, B, H) read
-    gates,  # (T, B, 4H) activated on entry, overwritten by the gradient of the pre-activations
-    dout,  # (T, B, H) read: gradient of out
-    dx,  # (T, B, D) written
-    dWR,  # (D + H, 4H) written
-    db,  # (4H,) written
-    dxh,  # (B, D + H) workspace; on entry dxh[:, D:] is the gradient of the last h, on return of the start state's h
-    dc,  # (B, H) on entry the gradient of the last c, on return of the start state's c
-):
+    WR: Array,  # (D + H, 4H) read
+    xh: Array,  # (T + 1, B, D + H) read, as forward left it
+    c: Array,  # (T + 1, B, H) read
+    gates: Array,  # (T, B, 4H) activated on entry, overwritten by the gradient of the pre-activations
+    dout: Array,  # (T, B, H) read: gradient of out
+    dx: Array,  # (T, B, D) written
+    dWR: Array,  # (D + H, 4H) written
+    db: Array,  # (4H,) written
+    dxh: Array,  # (B, D + H) workspace; dxh[:, D:] on entry the gradient of the last h, on return of the start state's
+    dc: Array,  # (B, H) on entry the gradient of the last c, on return of the start state's
+) -> None:
     """Backpropagation through time."""
     T, B, D = dx.shape
     H = dc.shape[1]

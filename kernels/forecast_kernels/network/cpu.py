@@ -13,11 +13,11 @@ from numba import prange
 
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.dropout.cpu import dropout
-from forecast_kernels.jit import call_address, cell, kernel, parallel_kernel
+from forecast_kernels.jit import Array, call_address, cell, kernel, parallel_kernel
 from forecast_kernels.loss.cpu import loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
 from forecast_kernels.scalars import mix
-from forecast_kernels.windows.cpu import gather_windows
+from forecast_kernels.windows.cpu import Windowing, gather_windows
 
 DENSE, LSTM, DROPOUT, LAST = 0, 1, 2, 3
 LEARN, SCORE, PREDICT = 0, 1, 2
@@ -40,17 +40,17 @@ class Heads(NamedTuple):
 
 
 @cell
-def _view3(work, offset, a, b, c):
+def _view3(work: Array, offset: int, a: int, b: int, c: int) -> Array:
     return work[offset : offset + a * b * c].reshape(a, b, c)
 
 
 @cell
-def _view2(work, offset, a, b):
+def _view2(work: Array, offset: int, a: int, b: int) -> Array:
     return work[offset : offset + a * b].reshape(a, b)
 
 
 @cell
-def _lstm_buffers(work, row, B):
+def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array]:
     """Private buffers of an LSTM layer: xh, c, gates, dxh, dc."""
     T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[OWN]
     xh = _view3(work, at, T + 1, B, D + H)
@@ -66,14 +66,14 @@ def _lstm_buffers(work, row, B):
 
 @cell
 def network_forward(
-    table,  # (layers, COLUMNS) read
-    theta,  # (P,) read
-    work,  # (W,) the group's workspace: inputs read, activations written
-    B,  # rows
-    heads,  # Heads
-    training,  # whether dropout drops
-    seed,  # uint64, of this step and group
-):
+    table: Array,  # (layers, COLUMNS) read
+    theta: Array,  # (P,) read
+    work: Array,  # (W,) the group's workspace: inputs read, activations written
+    B: int,  # rows
+    heads: Heads,  # Heads
+    training: bool,  # whether dropout drops
+    seed: np.uint64,  # uint64, of this step and group
+) -> None:
     """Run all layers; the output of the last one stays in the workspace."""
     for k in range(table.shape[0]):
         row = table[k]
@@ -107,14 +107,14 @@ def network_forward(
 
 @cell
 def network_backward(
-    table,  # (layers, COLUMNS) read
-    theta,  # (P,) read
-    gradient,  # (P,) written
-    work,  # (W,) as forward left it, with the gradient of the output written; activations are consumed
-    B,
-    heads,
-    seed,  # the one given to forward
-):
+    table: Array,  # (layers, COLUMNS) read
+    theta: Array,  # (P,) read
+    gradient: Array,  # (P,) written
+    work: Array,  # (W,) as forward left it, with the gradient of the output written; activations are consumed
+    B: int,
+    heads: Heads,
+    seed: np.uint64,  # the one given to forward
+) -> None:
     """Gradients of all parameters, and of the input in the workspace."""
     for k in range(table.shape[0] - 1, -1, -1):
         row = table[k]
@@ -150,25 +150,25 @@ def network_backward(
 
 @kernel
 def run_group(
-    table,
-    theta,
-    gradient,
-    work,
-    y,
-    indptr,
-    levels,
-    floors,
-    windows,
-    spec,
-    heads,
-    quantiles,
-    base,
-    scale,
-    seed,
-    mode,
-    losses,
-    out,
-):
+    table: Array,  # (layers, COLUMNS) read
+    theta: Array,  # (P,) read
+    gradient: Array,  # (P,) written when learning
+    work: Array,  # (W,) workspace
+    y: Array,  # (N,) read, see gather_windows
+    indptr: Array,  # (S + 1,) read
+    levels: Array,  # (S, 2) read
+    floors: Array,  # (S,) read
+    windows: Array,  # (B, 2) read
+    spec: Windowing,
+    heads: Heads,
+    quantiles: Array,  # (Q,) read
+    base: Array,  # (B, h) written
+    scale: Array,  # (B,) written
+    seed: np.uint64,  # of this step and group
+    mode: int,  # LEARN, SCORE or PREDICT
+    losses: Array,  # (2,) written unless predicting
+    out: Array,  # (B, h * Q) written when predicting
+) -> None:
     """One group of ``run_groups``."""
     B, h, Q = windows.shape[0], spec.horizon, quantiles.shape[0]
     first, final = table[0], table[table.shape[0] - 1]
@@ -198,30 +198,30 @@ def run_group(
 
 @parallel_kernel
 def run_groups(
-    worker,  # address of run_group
-    table,  # (layers, COLUMNS) read
-    theta,  # (P,) read
-    gradients,  # (G, P) written when learning: gradient of each group's summed loss
-    work,  # (G, W) workspaces
-    y,  # (N,) read, see gather_windows
-    indptr,  # (S + 1,) read
-    levels,  # (S, 2) read
-    floors,  # (S,) read
-    windows,  # (G, B, 2) read
-    spec,  # Windowing
-    heads,  # Heads
-    quantiles,  # (Q,) read
-    base,  # (G, B, h) workspace
-    scale,  # (G, B) workspace
-    seed,  # uint64, another one each step
-    mode,  # LEARN, SCORE or PREDICT
-    losses,  # (G, 2) written unless predicting: summed loss, number of terms
-    out,  # (G, B, h * Q) written when predicting: float64 forecasts in units of y, Q fastest
-):
+    worker: int,  # address of run_group
+    table: Array,  # (layers, COLUMNS) read
+    theta: Array,  # (P,) read
+    gradients: Array,  # (G, P) written when learning: gradient of each group's summed loss
+    work: Array,  # (G, W) workspaces
+    y: Array,  # (N,) read, see gather_windows
+    indptr: Array,  # (S + 1,) read
+    levels: Array,  # (S, 2) read
+    floors: Array,  # (S,) read
+    windows: Array,  # (G, B, 2) read
+    spec: Windowing,  # Windowing
+    heads: Heads,  # Heads
+    quantiles: Array,  # (Q,) read
+    base: Array,  # (G, B, h) workspace
+    scale: Array,  # (G, B) workspace
+    seed: np.uint64,  # uint64, another one each step
+    mode: int,  # LEARN, SCORE or PREDICT
+    losses: Array,  # (G, 2) written unless predicting: summed loss, number of terms
+    out: Array,  # (G, B, h * Q) written when predicting: float64 forecasts in units of y, Q fastest
+) -> None:
     """Gather and forward every group; then loss (SCORE), loss and backward (LEARN), or forecasts (PREDICT)."""
     for g in prange(windows.shape[0]):
         group = (
             table, theta, gradients[g], work[g], y, indptr, levels, floors, windows[g], spec, heads, quantiles,
             base[g], scale[g], mix(seed, np.uint64(g)), mode, losses[g], out[g],
         )  # fmt: skip
-        call_address(worker, group)
+        call_address(worker, group)  # type: ignore[call-arg]

@@ -5,15 +5,15 @@ Notation: P parameters, G groups of batch rows, each with its own gradient.
 
 import math
 
-from forecast_kernels.jit import kernel
+from forecast_kernels.jit import Array, kernel
 
 
 @kernel
 def sum_gradients(
-    gradients,  # (G, P) read
-    scale,  # factor on the sum, e.g. 1 / number of observed targets
-    total,  # (P,) written
-):
+    gradients: Array,  # (G, P) read
+    scale: float,  # factor on the sum, e.g. 1 / number of observed targets
+    total: Array,  # (P,) written
+) -> float:
     """Add the groups' gradients in a fixed order; returns the global norm of the scaled sum."""
     G, P = gradients.shape
     for p in range(P):
@@ -30,19 +30,19 @@ def sum_gradients(
 
 @kernel
 def adam_step(
-    theta,  # (P,) updated
-    gradient,  # (P,) read
-    m,  # (P,) updated: first moment
-    v,  # (P,) updated: second moment
-    step,  # 1 for the first
-    rate,  # learning rate
-    beta1,
-    beta2,
-    epsilon,
-    weight_decay,  # decoupled from the gradient: 0 is Adam, else AdamW
-    norm,  # global norm of the gradient
-    clip,  # largest norm let through; 0 for no clipping
-):
+    theta: Array,  # (P,) updated
+    gradient: Array,  # (P,) read
+    m: Array,  # (P,) updated: first moment
+    v: Array,  # (P,) updated: second moment
+    step: int,  # 1 for the first
+    rate: float,  # learning rate
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    weight_decay: float,  # decoupled from the gradient: 0 is Adam, else AdamW
+    norm: float,  # global norm of the gradient
+    clip: float,  # largest norm let through; 0 for no clipping
+) -> None:
     """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019), after clipping by the global norm (Pascanu 2013)."""
     T = theta.dtype.type
     shrink = T(clip / (norm + 1e-6)) if 0 < clip < norm + 1e-6 else T(1)

@@ -1,15 +1,15 @@
 """Windows for a batch, gathered from the panel's flat arrays on the CPU.
 
 Notation: S series, N values of all series, B rows of the batch (one window each), L context length, P patch length,
-``T = L / P`` patches, F inputs a patch, h horizon. A window is a pair (series, cutoff): the first ``cutoff`` values of the
-series are known. Missing values, left padding and the future are the same thing: value 0, mask 0.
+``T = L / P`` patches, F inputs a patch, h horizon. A window is a pair (series, cutoff): the first ``cutoff`` values
+of the series are known. Missing values, left padding and the future are the same thing: value 0, mask 0.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from forecast_kernels.jit import cell, kernel
+from forecast_kernels.jit import Array, cell, kernel
 
 NONE, LAST, MEAN, SERIES = 0, 1, 2, 3
 
@@ -26,7 +26,7 @@ class Windowing(NamedTuple):
 
 
 @cell
-def _same_phase(y, first, cutoff, step, season):
+def _same_phase(y: Array, first: int, cutoff: int, step: int, season: int) -> float:
     """Last observed value before the cutoff at the phase of ``cutoff + step``, at most 4 seasons back; else NaN."""
     k = cutoff + step
     while k >= cutoff:
@@ -44,19 +44,19 @@ def _same_phase(y, first, cutoff, step, season):
 
 @kernel
 def gather_windows(
-    y,  # (N,) read: float64, transformed, NaN where unobserved
-    indptr,  # (S + 1,) read
-    levels,  # (S, 2) read: center and scale of each series, used when center == SERIES
-    floors,  # (S,) read: smallest scale allowed in a window of the series
-    windows,  # (B, 2) read: series, cutoff; series -1 gives an empty row
-    spec,  # Windowing
-    x,  # (T, B, F) written
-    extra,  # (B, h) written: normalised seasonal-naive forecast; (B, 0) without a season
-    base,  # (B, h) written: float64, what the network's output is added to, in units of y
-    scale,  # (B,) written: float64, what the network's output is multiplied by
-    target,  # (B, h) written: normalised residual from base; 0 where masked
-    mask,  # (B, h) written: 1 where the target is observed
-):
+    y: Array,  # (N,) read: float64, transformed, NaN where unobserved
+    indptr: Array,  # (S + 1,) read
+    levels: Array,  # (S, 2) read: center and scale of each series, used when center == SERIES
+    floors: Array,  # (S,) read: smallest scale allowed in a window of the series
+    windows: Array,  # (B, 2) read: series, cutoff; series -1 gives an empty row
+    spec: Windowing,  # Windowing
+    x: Array,  # (T, B, F) written
+    extra: Array,  # (B, h) written: normalised seasonal-naive forecast; (B, 0) without a season
+    base: Array,  # (B, h) written: float64, what the network's output is added to, in units of y
+    scale: Array,  # (B,) written: float64, what the network's output is multiplied by
+    target: Array,  # (B, h) written: normalised residual from base; 0 where masked
+    mask: Array,  # (B, h) written: 1 where the target is observed
+) -> None:
     """Fill the inputs and targets of one batch; allocates nothing."""
     T = x.dtype.type
     L, P, h = spec.context, spec.patch, spec.horizon

@@ -1,0 +1,7 @@
+"""Compiled kernels of the tests are kept in pytest's folder: a second run starts warm, the user's cache stays clean."""
+
+import os
+
+
+def pytest_configure(config):
+    os.environ.setdefault("GATECAST_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "kernels"))
