@@ -1,0 +1,110 @@
+"""``forecast backtest``: models on rolling origins, in full."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecast.cli import options
+from forecast.cli.facts import facts_of, tell
+from forecast.cli.files import PAGES, TABLES, check_place, write_file, write_frame
+from forecast.cli.progress import progress_on_stderr
+from forecast.cli.screen import evaluation_parts, show, show_json
+
+Windows = Annotated[
+    int, typer.Option("--windows", min=1, metavar="N", help="How many windows.", rich_help_panel="Windows")
+]
+Step = Annotated[
+    int | None,
+    typer.Option(
+        "--step",
+        min=1,
+        metavar="N",
+        help="Steps from one window to the next; by default the horizon.",
+        rich_help_panel="Windows",
+    ),
+]
+Refit = Annotated[
+    bool,
+    typer.Option(
+        "--refit/--no-refit",
+        metavar="",
+        help="Fit afresh in every window, or once before the first.",
+        rich_help_panel="Windows",
+    ),
+]
+RefitEvery = Annotated[
+    int | None,
+    typer.Option("--refit-every", min=1, metavar="N", help="Fit in every n-th window.", rich_help_panel="Windows"),
+]
+InputSize = Annotated[
+    int | None,
+    typer.Option(
+        "--input-size", min=2, metavar="N", help="Let models see this many last values only.", rich_help_panel="Windows"
+    ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write a report with figures to this HTML file.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+
+
+def backtest(
+    file: options.File,
+    horizon: options.Horizon,
+    windows: Windows = 4,
+    step: Step = None,
+    refit: Refit = True,
+    refit_every: RefitEvery = None,
+    input_size: InputSize = None,
+    models: options.Models = options.DEFAULT_MODELS,
+    level: options.Level = options.DEFAULT_LEVELS,
+    seed: options.Seed = None,
+    device: options.Device = "auto",
+    id_col: options.Id = None,
+    time_col: options.Time = None,
+    target_col: options.Target = None,
+    freq: options.Freq = None,
+    season: options.Season = None,
+    tz: options.Tz = None,
+    output: options.Output = None,
+    report: Report = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Forecast the last windows of FILE as if they had not happened yet, and say how well each model did.
+
+    Example: forecast backtest sales.csv -h 12 --windows 8 --no-refit --report report.html
+    """
+    check_place("--output", output, TABLES)
+    check_place("--report", report, PAGES)
+    methods, levels = options.models_of(models, seed, device), options.levels_of(level)
+    panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
+    tell(panel, quiet)
+
+    from forecast.forecaster import Forecaster
+
+    forecaster = Forecaster(methods)
+    with progress_on_stderr(quiet) as progress:
+        cv = forecaster.backtest(
+            panel, horizon, windows, step, refit_every or refit, input_size, levels, progress=progress
+        )
+        evaluation = forecaster.evaluate(cv)
+    write_frame(cv, output, quiet)
+    if report is not None:
+        from forecast.reporting.plot import forecast_figure
+        from forecast.reporting.report import html_report
+
+        winner = evaluation.verdict.winner
+        figures = {f"Backtest of {winner}": forecast_figure(panel, cv, winner)}
+        page = html_report(panel, cv, evaluation, figures=figures, title=f"Backtest of {file.name}")
+        write_file(page, report, quiet)
+    if as_json:
+        show_json({"data": facts_of(panel), "windows": windows, "evaluation": evaluation.to_dict()})
+    else:
+        show(*evaluation_parts(evaluation))

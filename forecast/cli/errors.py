@@ -1,0 +1,62 @@
+"""What goes wrong becomes one sentence on stderr and an exit code; only bugs keep their traceback.
+
+Exit codes: 0 done, 1 the output could not be written, 2 usage, 3 bad data, 4 bad model file, 5 device missing,
+130 interrupted.
+"""
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from forecast.cli.screen import say
+from forecast.errors import ForecastError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+UNWRITTEN = 1  # rich's consoles end with it too when the reader of a pipe goes away
+
+
+class Commands(TyperGroup):
+    """The commands of the program, with one place where errors become exit codes."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Parse and run; usage errors are one sentence too."""
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(*args, **extra)
+        except typer.TyperException as error:
+            say(f"Error: {_without_line_breaks(error.format_message())}")
+            code = error.exit_code
+        sys.exit(code)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except ForecastError as error:
+            say(f"Error: {error}")
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            say("Interrupted.")
+            raise typer.Exit(INTERRUPTED) from error
+        except BrokenPipeError as error:
+            _silence_stdout()
+            raise typer.Exit(UNWRITTEN) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            say(f"Error: {error.filename}: {error.strerror}.")
+            raise typer.Exit(UNWRITTEN) from error
+        return result
+
+
+def _without_line_breaks(message: str) -> str:
+    return " ".join(message.split())
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's last flush go nowhere instead of failing again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

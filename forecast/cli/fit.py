@@ -1,0 +1,101 @@
+"""``forecast fit`` and ``forecast predict``: learn now, forecast later."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forecast.cli import options
+from forecast.cli.facts import facts_of, tell
+from forecast.cli.files import TABLES, check_place, write_frame
+from forecast.cli.progress import progress_on_stderr
+from forecast.cli.screen import forecast_parts, records, say, show, show_json
+
+ModelOut = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Write the fitted models to this file.")]
+ModelIn = Annotated[
+    Path, typer.Argument(metavar="MODEL", exists=True, dir_okay=False, help="A file that 'forecast fit' wrote.")
+]
+Newer = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Newer histories of the same series to forecast from; what was learned is kept.",
+    ),
+]
+TrainingHorizon = Annotated[
+    int | None,
+    typer.Option(
+        "--horizon", "-h", min=1, metavar="N", help="The horizon that networks train for; by default one season."
+    ),
+]
+
+
+def fit(
+    file: options.File,
+    output: ModelOut,
+    horizon: TrainingHorizon = None,
+    models: options.Models = options.DEFAULT_MODELS,
+    seed: options.Seed = None,
+    device: options.Device = "auto",
+    id_col: options.Id = None,
+    time_col: options.Time = None,
+    target_col: options.Target = None,
+    freq: options.Freq = None,
+    season: options.Season = None,
+    tz: options.Tz = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fit models to all of FILE and keep them for 'forecast predict'.
+
+    Example: forecast fit sales.csv -h 12 --models lstm,auto-arima -o sales.model
+    """
+    check_place("--output", output)
+    methods = options.models_of(models, seed, device)
+    panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
+    tell(panel, quiet)
+
+    from forecast.forecaster import Forecaster
+
+    with progress_on_stderr(quiet) as progress:
+        forecaster = Forecaster(methods).fit(panel, horizon, progress)
+    forecaster.save(output)
+    learned = {name: fitted.describe() for name, fitted in forecaster.fitted_.items()}
+    if as_json:
+        show_json({"data": facts_of(panel), "model": str(output), "learned": learned})
+    elif not quiet:
+        show("\n".join(f"{name}: {text}" if text else name for name, text in learned.items()))
+        say(f"Wrote {output}; forecast with: forecast predict {output} -h {horizon or panel.season_length}")
+
+
+def predict(
+    model: ModelIn,
+    horizon: options.Horizon,
+    file: Newer = None,
+    level: options.Level = options.DEFAULT_LEVELS,
+    output: options.Output = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Forecast with the models in MODEL, from their own histories or from newer ones in FILE.
+
+    Example: forecast predict sales.model -h 12 sales-until-today.csv --output forecasts.csv
+    """
+    check_place("--output", output, TABLES)
+    levels = options.levels_of(level)
+
+    from forecast.forecaster import Forecaster
+
+    forecaster = Forecaster.load(model)
+    panel = forecaster.panel_
+    if file is not None:
+        panel = forecaster.read(file)
+        tell(panel, quiet)
+    frame = forecaster.predict(horizon, levels, df=panel)
+    write_frame(frame, output, quiet)
+    if as_json:
+        show_json({"data": facts_of(panel), "forecast": records(frame)})
+    else:
+        show(*forecast_parts(panel, frame))

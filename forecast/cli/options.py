@@ -1,0 +1,157 @@
+"""Options that several commands share, and how their texts become values."""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from forecast.errors import DeviceError, ParameterError
+
+if TYPE_CHECKING:
+    from forecast.models.base import Model
+    from forecast.series.panel import Panel
+
+DATA, MODELS, OUTPUT = "Data", "Models", "Output"  # the groups of options in a command's help
+DEFAULT_MODELS = "lstm,auto-arima,seasonal-naive"
+DEFAULT_LEVELS = "80,95"
+
+File = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="CSV or Parquet file: long, wide or one series."),
+]
+Horizon = Annotated[int, typer.Option("--horizon", "-h", min=1, metavar="N", help="How many steps to forecast.")]
+
+Id = Annotated[
+    str | None, typer.Option("--id", metavar="COLUMN", help="Column that tells the series apart.", rich_help_panel=DATA)
+]
+Time = Annotated[
+    str | None, typer.Option("--time", metavar="COLUMN", help="Column of the time stamps.", rich_help_panel=DATA)
+]
+Target = Annotated[
+    str | None, typer.Option("--target", metavar="COLUMN", help="Column of the values.", rich_help_panel=DATA)
+]
+Freq = Annotated[
+    str | None,
+    typer.Option(
+        "--freq", metavar="ALIAS", help="Frequency: MS, ME, QS, W-SUN, D, B, h, 30min, 1 ...", rich_help_panel=DATA
+    ),
+]
+Season = Annotated[
+    int | None, typer.Option("--season", min=1, metavar="N", help="Steps in a season, e.g. 12.", rich_help_panel=DATA)
+]
+Tz = Annotated[
+    str | None,
+    typer.Option("--tz", metavar="ZONE", help="Time zone of the stamps, e.g. Europe/Vienna.", rich_help_panel=DATA),
+]
+
+Models = Annotated[
+    str,
+    typer.Option(
+        "--models",
+        metavar="NAMES",
+        help="Any of lstm, auto-arima, arima, seasonal-naive, naive, drift, historic-mean, joined by commas.",
+        rich_help_panel=MODELS,
+    ),
+]
+Level = Annotated[
+    str,
+    typer.Option(
+        "--level",
+        metavar="PERCENT",
+        help="Prediction intervals in percent, joined by commas, or 'none'.",
+        rich_help_panel=MODELS,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, metavar="N", help="Start of the random numbers in training.", rich_help_panel=MODELS),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="NAME", help="Where networks are trained: auto, cpu or cuda.", rich_help_panel=MODELS
+    ),
+]
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write the forecasts to this CSV file.", rich_help_panel=OUTPUT
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", metavar="", help="Print one JSON document instead.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", metavar="", help="Print the result only, without notes and progress.", rich_help_panel=OUTPUT
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the columns of a file are to be understood; what is None is guessed."""
+
+    id: str | None = None
+    time: str | None = None
+    target: str | None = None
+    freq: str | None = None
+    season: int | None = None
+    tz: str | None = None
+
+    def panel(self, file: Path) -> "Panel":
+        from forecast.series.frame import read_panel
+
+        return read_panel(
+            file,
+            id_col=self.id,
+            time_col=self.time,
+            target_col=self.target,
+            freq=self.freq,
+            season_length=self.season,
+            tz=self.tz,
+        )
+
+
+def models_of(names: str, seed: int | None, device: str) -> "list[Model]":
+    """The models that ``--models`` names, with the seed and the device where a model has them."""
+    from forecast.models import create
+
+    wanted: dict[str, Any] = {"device": _device(device)}
+    if seed is not None:
+        wanted["seed"] = seed
+    models = [create(name) for name in _split(names)]
+    if not models:
+        raise ParameterError(f"--models is {names!r}; name at least one, e.g. --models lstm,seasonal-naive.")
+    return [_with_options(model, wanted) for model in models]
+
+
+def levels_of(text: str) -> list[float]:
+    """The percentages of ``--level``."""
+    if text.strip().lower() == "none":
+        return []
+    try:
+        levels = [float(part) for part in _split(text)]
+    except ValueError:
+        raise ParameterError(f"--level is {text!r}; give percentages such as --level 80,95, or none.") from None
+    return [int(level) if level.is_integer() else level for level in levels]
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _device(name: str) -> str:
+    if name not in ("auto", "cpu", "cuda"):
+        raise ParameterError(f"--device is {name!r}; choose auto, cpu or cuda.")
+    if name == "cuda":
+        raise DeviceError("There is no CUDA GPU that networks can be trained on here; use --device cpu.")
+    return "cpu"
+
+
+def _with_options(model: "Model", wanted: dict[str, Any]) -> "Model":
+    known = {field.name for field in fields(model)}  # type: ignore[arg-type]  # every model is a dataclass
+    return replace(model, **{name: value for name, value in wanted.items() if name in known})  # type: ignore[type-var]

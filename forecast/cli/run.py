@@ -1,0 +1,116 @@
+"""``forecast run``: compare models on the last windows of a file, then forecast, the winner first."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forecast.cli import options
+from forecast.cli.facts import facts_of, tell
+from forecast.cli.files import PICTURES, TABLES, check_place, write_frame, write_pictures
+from forecast.cli.progress import progress_on_stderr
+from forecast.cli.screen import counted, evaluation_parts, forecast_parts, plot_of, records, show, show_json
+
+if TYPE_CHECKING:
+    from forecast.series.panel import Panel
+
+MAX_WINDOWS = 4
+
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Draw history and forecast to this PNG file, and the training loss to NAME-loss.png beside it.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+Windows = Annotated[
+    int | None,
+    typer.Option(
+        "--windows",
+        min=1,
+        metavar="N",
+        help="Windows at the end to compare the models on; by default as many as the history allows, up to 4.",
+        rich_help_panel=options.MODELS,
+    ),
+]
+Best = Annotated[
+    bool, typer.Option("--best", metavar="", help="Forecast with the winner only.", rich_help_panel=options.MODELS)
+]
+
+
+def run(
+    file: options.File,
+    horizon: options.Horizon,
+    models: options.Models = options.DEFAULT_MODELS,
+    windows: Windows = None,
+    level: options.Level = options.DEFAULT_LEVELS,
+    best: Best = False,
+    seed: options.Seed = None,
+    device: options.Device = "auto",
+    id_col: options.Id = None,
+    time_col: options.Time = None,
+    target_col: options.Target = None,
+    freq: options.Freq = None,
+    season: options.Season = None,
+    tz: options.Tz = None,
+    output: options.Output = None,
+    plot: Plot = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Compare models on the last windows of FILE, name the winner, and forecast.
+
+    Example: forecast run sales.csv -h 12 --plot sales.png --output forecasts.csv
+    """
+    check_place("--output", output, TABLES)
+    check_place("--plot", plot, PICTURES)
+    methods, levels = options.models_of(models, seed, device), options.levels_of(level)
+    panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
+    tell(panel, quiet)
+    count = windows or windows_for(panel, horizon)
+
+    from forecast.forecaster import Forecaster
+
+    with progress_on_stderr(quiet) as progress:
+        forecaster = Forecaster(methods)
+        cv = forecaster.backtest(panel, horizon, count, refit=False, level=levels, progress=progress)
+        evaluation = forecaster.evaluate(cv)
+        winner = evaluation.verdict.winner
+        wanted = [model for model in methods if model.name == winner or not best]
+        forecaster = Forecaster(sorted(wanted, key=lambda model: model.name != winner))
+        forecaster.fit(panel, horizon, progress)
+        frame = forecaster.predict(horizon, levels)
+
+    write_frame(frame, output, quiet)
+    write_pictures(forecaster, frame, winner, plot, quiet)
+    if as_json:
+        show_json(
+            {
+                "data": facts_of(panel),
+                "windows": count,
+                "evaluation": evaluation.to_dict(),
+                "winner": winner,
+                "forecast": records(frame),
+            }
+        )
+    elif quiet:
+        show(*forecast_parts(panel, frame, winner))
+    else:
+        heading = f"Backtest of {counted(count, 'window')} of {counted(horizon, 'step')}:"
+        show(heading, *evaluation_parts(evaluation))
+        show(
+            f"\nForecast of the next {counted(horizon, 'step')}, the winner first:",
+            *forecast_parts(panel, frame, winner),
+            plot_of(panel, frame, winner),
+        )
+
+
+def windows_for(panel: "Panel", horizon: int) -> int:
+    """As many windows as leave half of the series two seasons, or a horizon, to learn from: 1 to 4."""
+    import numpy as np
+
+    typical = int(np.median(panel.lengths))
+    spare = typical - max(2 * panel.season_length, horizon)
+    return min(max(spare // horizon, 1), MAX_WINDOWS)
