@@ -141,6 +141,23 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+@cache
+def _start_threads() -> None:
+    """Let Numba start its threads such that one that waits soon sleeps.
+
+    GNU OpenMP's threads spin for milliseconds by default; on a busy machine they then keep the others from working
+    (training was up to ten times slower). The variable is read once, when the library is loaded.
+    """
+    name = "GOMP_SPINCOUNT"
+    given = os.environ.get(name)
+    os.environ[name] = given or "1000"
+    try:
+        numba.get_num_threads()
+    finally:
+        if given is None:
+            del os.environ[name]
+
+
 @contextmanager
 def threads(count: int | None = None) -> Iterator[int]:
     """Hold ``count`` Numba threads (default: all that Numba may use) and one BLAS thread in each; restores both.
@@ -150,6 +167,7 @@ def threads(count: int | None = None) -> Iterator[int]:
     limit = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     wanted = limit if count is None else max(1, min(count, limit))
     with _running, _blas().limit(limits=1, user_api="blas"):
+        _start_threads()
         before = numba.get_num_threads()
         numba.set_num_threads(wanted)
         try:
