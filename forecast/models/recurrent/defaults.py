@@ -28,15 +28,16 @@ class Size(NamedTuple):
     """How large a network, and how long it learns."""
 
     hidden: int
+    layers: int
     batch: int
     steps: int
 
 
 def choose_size(windows: int) -> Size:
-    """Units, windows a step and steps by the number of windows that there are to learn from."""
+    """Units, layers, windows a step and steps by the number of windows that there are to learn from."""
     if windows < 2_000:
-        return Size(32, 32, 500)
-    return Size(64, 64, 800) if windows < 20_000 else Size(128, 256, 1_500)
+        return Size(32, 1, 32, 500)
+    return Size(64, 2, 64, 800) if windows < 20_000 else Size(128, 2, 256, 1_500)
 
 
 def choose_season(panel: Panel, horizon: int) -> int:

@@ -35,8 +35,8 @@ SCALERS = {
 
 
 _CHOSEN = (
-    "horizon", "context_length", "patch_length", "season_length", "hidden_size", "embedding_size", "head_size",
-    "transform", "scaler", "batch_size", "max_steps",
+    "horizon", "context_length", "patch_length", "season_length", "hidden_size", "num_layers", "embedding_size",
+    "head_size", "transform", "scaler", "batch_size", "max_steps",
 )  # fmt: skip
 
 
@@ -65,8 +65,8 @@ class LSTM(Model):
     """Season of the seasonal-naive forecast that the network corrects; 0 for none."""
     hidden_size: int | None = None
     """Units of each LSTM layer; None: 32, 64 or 128 by the number of training windows."""
-    num_layers: int = 2
-    """LSTM layers."""
+    num_layers: int | None = None
+    """LSTM layers; None: 1 for few training windows, else 2."""
     embedding_size: int | None = None
     """Width of the linear layer that a patch goes through first; None: ``hidden_size``; 0 for none."""
     head_size: int | None = None
@@ -172,6 +172,7 @@ class LSTM(Model):
         return replace(
             self,
             hidden_size=hidden,
+            num_layers=self.num_layers or size.layers,
             batch_size=self.batch_size or size.batch,
             max_steps=steps if self.max_epochs is None or self.max_steps is not None else None,
             horizon=horizon,
@@ -270,7 +271,7 @@ def _build(resolved: LSTM) -> tuple[Network, Objective]:
     """An empty network and its objective, from a config without None."""
     r = resolved
     assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
-    assert r.season_length is not None and r.hidden_size is not None
+    assert r.season_length is not None and r.hidden_size is not None and r.num_layers is not None
     assert r.embedding_size is not None and r.head_size is not None
     spec = Windowing(
         r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], int(r.mask_input)
