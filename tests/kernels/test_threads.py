@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numba
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from forecast.learning import training
 from forecast.learning.network import Network, recurrent_layers
 from forecast.learning.training import Objective, Schedule, WindowData, predict, train
 from forecast.progress import Silent
@@ -46,17 +48,19 @@ def blas_threads():
 
 
 @several
-def test_number_of_threads_does_not_change_one_bit():
-    found = []
+def test_number_of_threads_does_not_change_one_bit(monkeypatch):
+    held, found = [], []
     for count in (1, 2):
-        before = numba.get_num_threads()
-        numba.set_num_threads(count)
-        try:
-            with threads(count) as held:
-                assert held == numba.get_num_threads() == count
-                found.append(trained(1))
-        finally:
-            numba.set_num_threads(before)
+
+        @contextmanager
+        def counted(count=count):
+            with threads(count):
+                held.append(numba.get_num_threads())
+                yield
+
+        monkeypatch.setattr(training, "threads", counted)
+        found.append(trained(1))
+    assert held == [1, 1, 2, 2]  # train and predict, twice
     np.testing.assert_array_equal(*found)
 
 
