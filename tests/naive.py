@@ -176,3 +176,61 @@ def moved(array: Floats, where: tuple[int, ...], step: float) -> Floats:
     copy = array.copy()
     copy[where] += step
     return copy
+
+
+def window(
+    values: Any,
+    cutoff: int,
+    *,
+    context: int,
+    patch: int,
+    horizon: int,
+    season: int = 0,
+    center: str = "none",
+    masked: bool = True,
+    level: tuple[float, float] = (0.0, 1.0),
+    floor: float = 0.0,
+) -> dict[str, Any]:
+    """What a network sees of one series at one cutoff, and what it is asked for.
+
+    Parameters
+    ----------
+    values : array (n,), NaN where unobserved; the first ``cutoff`` of them are known
+    context, patch, horizon : int, values seen, values of one patch, values asked for
+    season : int, period of the seasonal-naive forecast, which looks back four seasons at most; 0 for none
+    center : "none", "last" (last observed value of the context), "mean" (of it) or "series" (``level``)
+    masked : whether a patch carries its mask
+    level : centre and scale of the series
+    floor : smallest scale
+
+    Returns
+    -------
+    dict
+        ``x`` (T, F), ``extra`` (horizon,) or (0,), ``base`` (horizon,), ``scale``, ``target`` and ``mask`` (horizon,).
+    """
+    values = np.asarray(values, np.float64)
+    past = values[:cutoff]
+    seen = np.concatenate([np.full(context, np.nan), past])[-context:]  # a short past is padded on its left
+    known = seen[~np.isnan(seen)]
+    middle, scale = 0.0, 1.0
+    if center == "series":
+        middle, scale = (float(value) for value in level)
+    elif center != "none" and known.size:
+        middle = float(known[-1] if center == "last" else known.mean())
+        scale = max(float(np.sqrt(((known - middle) ** 2).mean())), floor)
+
+    inputs = np.where(np.isnan(seen), 0.0, (seen - middle) / scale).reshape(-1, patch)
+    if masked:
+        inputs = np.concatenate([inputs, ~np.isnan(seen).reshape(-1, patch)], axis=1)
+
+    base, extra = np.full(horizon, middle), np.zeros(horizon if season else 0)
+    for step in range(horizon if season else 0):
+        same_phase = [past[k] for k in range(cutoff) if (cutoff + step - k) % season == 0]
+        observed = [value for value in same_phase[-4:] if not np.isnan(value)]
+        if observed:
+            base[step] = observed[-1]
+            extra[step] = (base[step] - middle) / scale
+
+    future = np.concatenate([values[cutoff:], np.full(horizon, np.nan)])[:horizon]
+    target = np.where(np.isnan(future), 0.0, (future - base) / scale)
+    return {"x": inputs, "extra": extra, "base": base, "scale": scale, "target": target, "mask": ~np.isnan(future)}

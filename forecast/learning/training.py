@@ -56,9 +56,9 @@ class Objective:
         return self.spec.horizon if self.spec.season else 0
 
     def heads(self, plan: Plan) -> kernels.Heads:
-        return kernels.Heads(
-            plan.extra, plan.target, plan.mask, self.extra, LOSSES[self.loss], self.delta, self.dropout
-        )
+        # float(): an int would be another type to Numba, and compile the whole network again
+        delta, dropout = float(self.delta), float(self.dropout)
+        return kernels.Heads(plan.extra, plan.target, plan.mask, self.extra, LOSSES[self.loss], delta, dropout)
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,11 @@ def train(
     objective: Objective,
     schedule: Schedule,
     progress: Progress,
-    validation: Windows | None = None,
+    validation: tuple[WindowData, Windows] | None = None,
 ) -> History:
     """Fit the parameters in place; with validation windows, the best ones seen are kept.
+
+    The data of the validation windows are given apart: those of training should not hold their targets.
 
     Raises
     ------
@@ -138,8 +140,8 @@ def train(
                     f"than {schedule.learning_rate:g}, or check the data for extreme values."
                 )
             adam_step(
-                network.theta, gradient, m, v, step + 1, schedule.rate(step), 0.9, 0.999, 1e-8,
-                schedule.weight_decay, norm, schedule.clip_norm,
+                network.theta, gradient, m, v, step + 1, float(schedule.rate(step)), 0.9, 0.999, 1e-8,
+                float(schedule.weight_decay), norm, float(schedule.clip_norm),
             )  # fmt: skip
             history.steps = step + 1
             last = step + 1 == schedule.max_steps
@@ -147,8 +149,8 @@ def train(
                 history.losses.append(float(sums[0] / max(sums[1], 1.0)))
                 sums[:] = 0
                 progress.advance(report if not last else (step % report) + 1, loss=history.losses[-1])
-            if validation is not None and len(validation) and ((step + 1) % schedule.validate_every == 0 or last):
-                history.validation.append(runner.score(validation))
+            if validation is not None and len(validation[1]) and ((step + 1) % schedule.validate_every == 0 or last):
+                history.validation.append(runner.score(*validation))
                 if history.validation[-1] < best_loss:
                     best, best_loss, waited = network.theta.copy(), history.validation[-1], 0
                     best_step = step + 1
@@ -197,34 +199,34 @@ class _Runner:
             self.heads, self.quantiles, self.base[0], self.scale[0], np.uint64(0), 0, self.losses[0], self.out[0],
         )  # fmt: skip
 
-    def _run(self, windows: Windows, mode: int, seed: int = 0) -> None:
+    def _run(self, data: WindowData, windows: Windows, mode: int, seed: int = 0) -> None:
         flat = self.windows.reshape(-1, 2)
         flat[: len(windows)] = windows
         flat[len(windows) :] = -1
         kernels.run_groups(
-            self.worker, self.table, self.network.theta, self.gradients, self.work, *self.data, self.windows,
+            self.worker, self.table, self.network.theta, self.gradients, self.work, *data, self.windows,
             self.objective.spec, self.heads, self.quantiles, self.base, self.scale, np.uint64(seed), mode, self.losses,
             self.out,
         )  # fmt: skip
 
     def backward(self, windows: Windows, seed: int) -> tuple[float, float]:
         """Gradients of one batch into ``gradients``; returns the summed loss and its number of terms."""
-        self._run(windows, kernels.LEARN, seed)
+        self._run(self.data, windows, kernels.LEARN, seed)
         return self._sums()
 
-    def score(self, windows: Windows) -> float:
+    def score(self, data: WindowData, windows: Windows) -> float:
         """Mean loss over windows, without dropout."""
         batch = self.windows.shape[0] * self.windows.shape[1]
         total, count = 0.0, 0.0
         for at in range(0, len(windows), batch):
-            self._run(windows[at : at + batch], kernels.SCORE)
+            self._run(data, windows[at : at + batch], kernels.SCORE)
             part = self._sums()
             total, count = total + part[0], count + part[1]
         return total / max(count, 1.0)
 
     def forward(self, windows: Windows) -> npt.NDArray[np.float64]:
         """Forecasts (n, h * Q) of at most one batch."""
-        self._run(windows, kernels.PREDICT)
+        self._run(self.data, windows, kernels.PREDICT)
         return self.out.reshape(-1, self.out.shape[2])[: len(windows)]
 
     def _sums(self) -> tuple[float, float]:

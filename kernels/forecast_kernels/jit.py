@@ -138,6 +138,8 @@ _running = threading.RLock()
 
 @cache
 def _blas() -> ThreadpoolController:
+    import scipy.linalg.cython_blas  # noqa: F401 - the BLAS behind Numba's np.dot, which must be loaded to be held
+
     return ThreadpoolController()
 
 

@@ -141,8 +141,10 @@ class LSTM(Model):
         network.initialise(self.seed)
         if self.weights is not None:
             network.load(read_weights(self.weights, network))
-        data, _ = _data(resolved, panel)
-        windows, validation = _windows(resolved, panel)
+        windows, held_out = _windows(resolved, panel)
+        known = panel.head(np.maximum(panel.lengths - self.val_size, 1))  # no held-out value is a target of training
+        data, _ = _data(resolved, known)
+        validation = (_data(resolved, panel)[0], held_out) if self.val_size else None
         if not len(windows):
             raise DataError(
                 f"No series is long enough to train {self.name}: the longest has {int(panel.lengths.max())} values, "
@@ -305,8 +307,8 @@ def _data(resolved: LSTM, panel: Panel) -> tuple[WindowData, npt.NDArray[np.bool
     return WindowData(y, panel.indptr, stats, floors), log
 
 
-def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
-    """Training and validation windows."""
+def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Training windows, and those that forecast the held-out values."""
     lengths, season = panel.lengths, resolved.season_length or 0
     context, horizon = int(resolved.context_length or 1), int(resolved.horizon or 1)
     last = lengths - resolved.val_size - 1
@@ -315,10 +317,8 @@ def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.N
     if resolved.context_length and not resolved.mask_input:
         wanted = context
     first = np.maximum(np.minimum(wanted, last), 1)
-    windows = windows_between(first, last)
-    if not resolved.val_size:
-        return windows, None
-    return windows, windows_between(np.maximum(last + 1, 1), np.maximum(lengths - horizon, last + 1))
+    judged = np.maximum(last + 1, 1)
+    return windows_between(first, last), windows_between(judged, np.maximum(lengths - horizon, judged))
 
 
 def _schedule(model: LSTM, windows: int) -> Schedule:

@@ -1,0 +1,135 @@
+"""The whole compiled program against central differences in float64: every parameter, every layer, every loss.
+
+Notation: B rows, T patches, h horizon, Q outputs a step.
+"""
+
+import numpy as np
+import pytest
+
+from forecast.learning.network import Network, recurrent_layers
+from forecast.learning.training import Objective, WindowData, _Runner
+from forecast_kernels.network.cpu import KIND, LAST, N_OUT, OUTPUT, SCORE, STEPS
+from forecast_kernels.windows.cpu import MEAN, Windowing
+from tests import naive
+
+ROWS, SEED = 5, 11
+SPEC = Windowing(context=6, patch=2, horizon=3, season=4, center=MEAN, masked=1)
+LOSSES = {"squared": (0.5,), "absolute": (0.5,), "huber": (0.5,), "quantile": (0.1, 0.5, 0.9)}
+
+
+def random_walks():
+    """Two series with gaps."""
+    y = np.random.default_rng(1).normal(size=40).cumsum()
+    y[[5, 17, 30]] = np.nan
+    return WindowData(y, np.array([0, 24, 40]), np.array([[0.0, 1.0]] * 2), np.full(2, 0.01))
+
+
+def windows(count):
+    """The last ones have fewer targets than the horizon."""
+    all_of_them = np.array([[0, k] for k in range(4, 24)] + [[1, k] for k in range(4, 16)])
+    return all_of_them[-count:]
+
+
+def program(loss="quantile", dropout=0.3, layers=2, embed=3, head=4, rows=ROWS):
+    """A small network with every kind of layer, at parameters of ordinary size."""
+    quantiles = LOSSES[loss]
+    objective = Objective(SPEC, loss, quantiles, delta=0.7, dropout=dropout)
+    stack = recurrent_layers(
+        steps=3, inputs=4, embed=embed, hidden=3, layers=layers, dropout=dropout > 0, extra=objective.extra,
+        head=head, outputs=SPEC.horizon * len(quantiles),
+    )  # fmt: skip
+    network = Network(stack, np.float64)
+    network.theta[:] = np.random.default_rng(2).uniform(-0.8, 0.8, network.size)
+    return network, _Runner(network, random_walks(), objective, rows, training=True)
+
+
+def summed_loss(network, runner, theta):
+    network.theta[:] = theta
+    return runner.backward(windows(ROWS), SEED)[0]
+
+
+def layer_outputs(runner, layer):
+    """What a layer of the first group's rows emitted, of the last run."""
+    row = runner.table[layer]
+    steps = 1 if row[KIND] == LAST else row[STEPS]
+    return runner.work[0, row[OUTPUT] : row[OUTPUT] + steps * ROWS * row[N_OUT]]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_parameter_has_the_gradient_of_central_differences(loss):
+    network, runner = program(loss)
+    theta = network.theta.copy()
+    total, count = runner.backward(windows(ROWS), SEED)
+    assert total > 0
+    assert 0 < count < ROWS * SPEC.horizon * len(LOSSES[loss])  # some targets are masked
+    found = runner.gradients[0].copy()
+    for dropped in (layer_outputs(runner, 2), layer_outputs(runner, 5)):  # dropout and ReLU: some off, some on
+        assert 0 < (dropped == 0).sum() < dropped.size
+    expected = naive.numerical_gradient(lambda moved: summed_loss(network, runner, moved), theta)
+    for name, gradient in network.views(found).items():
+        np.testing.assert_allclose(gradient, network.views(expected)[name], rtol=1e-6, atol=1e-7, err_msg=name)
+        assert np.abs(gradient).max() > 1e-4, f"{name} has no gradient, so that nothing was tested"
+
+
+@pytest.mark.parametrize("shape", [{"layers": 1, "embed": 0, "head": 0}, {"layers": 3, "embed": 2, "head": 0}])
+def test_other_stacks_have_the_gradient_of_central_differences(shape):
+    network, runner = program("squared", **shape)
+    theta = network.theta.copy()
+    runner.backward(windows(ROWS), SEED)
+    found = runner.gradients[0].copy()
+    expected = naive.numerical_gradient(lambda moved: summed_loss(network, runner, moved), theta)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_groups_add_up_to_the_batch():
+    one, two = program(dropout=0.0, rows=8)[1], program(dropout=0.0, rows=16)[1]
+    assert (len(one.gradients), len(two.gradients)) == (1, 2)
+    whole = two.backward(windows(16), SEED)
+    halves = []
+    for half in (windows(16)[:8], windows(16)[8:]):
+        sums = one.backward(half, SEED)
+        halves.append((*sums, one.gradients[0].copy()))
+    np.testing.assert_allclose(whole, np.sum([half[:2] for half in halves], axis=0))
+    np.testing.assert_allclose(two.gradients.sum(axis=0), halves[0][2] + halves[1][2], rtol=1e-10, atol=1e-12)
+
+
+def test_batch_that_is_not_full_gives_the_gradient_of_its_windows_alone():
+    _, runner = program(dropout=0.0)
+    runner.backward(windows(ROWS), SEED)
+    total, count = runner.backward(windows(2), SEED)
+    alone = program(dropout=0.0, rows=2)[1]
+    assert alone.backward(windows(2), SEED) == pytest.approx((total, count))
+    np.testing.assert_allclose(runner.gradients[0], alone.gradients[0], rtol=1e-10, atol=1e-12)
+
+
+def test_dropout_drops_in_training_alone():
+    network, runner = program("squared")
+    dropping = {runner.backward(windows(ROWS), seed)[0] for seed in range(5)}
+    assert len(dropping) == 5
+    runner._run(runner.data, windows(ROWS), SCORE, seed=1)
+    scored = runner._sums()
+    runner._run(runner.data, windows(ROWS), SCORE, seed=2)
+    assert runner._sums() == scored
+    still = program("squared", dropout=0.0)
+    for name, view in still[0].views().items():
+        view[:] = network.views()[name]
+    assert still[1].backward(windows(ROWS), SEED) == pytest.approx(scored)
+
+
+def test_predictions_are_those_of_the_naive_network():
+    network, _ = program(dropout=0.0)
+    objective = Objective(SPEC, "quantile", LOSSES["quantile"], 1.0, 0.0)
+    data, p = random_walks(), network.views()
+    runner = _Runner(network, data, objective, ROWS, training=False)
+    found = runner.forward(windows(ROWS)).reshape(ROWS, SPEC.horizon, -1)
+    for row, (s, cutoff) in enumerate(windows(ROWS)):
+        y = data.y[data.indptr[s] : data.indptr[s + 1]]
+        w = naive.window(y, cutoff, context=6, patch=2, horizon=3, season=4, center="mean", floor=0.01)
+        h, zero = naive.dense(w["x"][:, None], p["embed.W"], p["embed.b"]), np.zeros((1, 3))
+        for k in range(2):
+            h, _ = naive.lstm(h, p[f"lstm.{k}.W"], p[f"lstm.{k}.R"], p[f"lstm.{k}.b"], zero, zero)
+        seen = np.concatenate([h[-1, 0], w["extra"]])
+        hidden = naive.dense(seen, p["hidden.W"], p["hidden.b"], "relu")
+        out = naive.dense(hidden, p["output.W"], p["output.b"])
+        expected = w["base"][:, None] + w["scale"] * out.reshape(SPEC.horizon, -1)
+        np.testing.assert_allclose(found[row], expected, rtol=1e-10, atol=1e-10)
