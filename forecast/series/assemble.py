@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import DataError
-from forecast.series.frequency import Frequency, infer_flat, shown
-from forecast.series.grid import DAY, Ints, Stamps, nanoseconds
+from forecast.series.frequency import Frequency, infer_flat
+from forecast.series.grid import DAY, Ints, Stamps, nanoseconds, shown
 from forecast.series.panel import Columns, Panel
 
 MOST_STEPS_PER_ROW = 100  # a grid finer than that is a mistaken frequency, and would fill the memory

@@ -3,20 +3,29 @@
 Notation: S stamps, N stamps of all series together.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecast.errors import DataError, ParameterError
+from forecast.errors import DataError
+from forecast.series.aliases import (
+    MONTHLY,
+    MONTHS,
+    WEEKDAYS,
+    canonical,
+    grid_of,
+    in_words,
+    numbered,
+    tick_alias,
+    usual_season,
+)
 from forecast.series.grid import (
     DAY,
-    BusinessGrid,
     Grid,
     IntegerGrid,
     Ints,
@@ -28,51 +37,13 @@ from forecast.series.grid import (
     day_in_month,
     months_of,
     nanoseconds,
+    shown,
     weekdays,
 )
 
 LEAST_COMPLETE = 0.2  # share of neighbouring stamps that must be one step apart
-GOOD_ALIASES = "MS, ME, QS-JAN, QE-DEC, YS-JAN, W-SUN, D, B, h, 30min or an integer such as 1"
-
-TICKS = {  # alias -> nanoseconds, the largest first
-    "D": DAY,
-    "h": 3_600_000_000_000,
-    "min": 60_000_000_000,
-    "s": 1_000_000_000,
-    "ms": 1_000_000,
-    "us": 1_000,
-    "ns": 1,
-}
-MONTHLY: dict[str, tuple[int, MonthDay]] = {  # alias -> months of a step, and the day of the month
-    "MS": (1, "start"),
-    "ME": (1, "end"),
-    "BMS": (1, "business start"),
-    "BME": (1, "business end"),
-    "QS": (3, "start"),
-    "QE": (3, "end"),
-    "BQS": (3, "business start"),
-    "BQE": (3, "business end"),
-    "YS": (12, "start"),
-    "YE": (12, "end"),
-    "BYS": (12, "business start"),
-    "BYE": (12, "business end"),
-}
-LEGACY = {
-    "M": "ME", "BM": "BME", "Q": "QE", "BQ": "BQE", "A": "YE", "Y": "YE", "AS": "YS", "BA": "BYE", "BY": "BYE",
-    "BAS": "BYS", "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns",
-    "d": "D", "w": "W", "b": "B", "q": "QE", "y": "YE",
-}  # fmt: skip
+SERIES_TO_SEARCH = 1_000  # for the one at fault
 PLACES: tuple[MonthDay, ...] = ("start", "end", "business start", "business end")
-WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-WORDS = {
-    "D": "daily", "B": "business-daily", "W": "weekly", "M": "monthly", "Q": "quarterly", "Y": "yearly",
-    "h": "hourly", "min": "minutely", "s": "secondly",
-}  # fmt: skip
-PLURALS = {
-    "D": "days", "B": "business days", "W": "weeks", "M": "months", "Q": "quarters", "Y": "years", "h": "hours",
-    "min": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,22 +67,12 @@ class Frequency:
     @property
     def grid(self) -> Grid:
         """The arithmetic behind the alias."""
-        return _grid(self.alias)
+        return grid_of(self.alias)
 
     @property
     def season_length(self) -> int:
         """The usual number of steps in a season: 12 for months, 24 for hours, 7 for days ...; 1 when there is none."""
-        number, unit, _ = _parts(self.alias)
-        if self.is_integer:
-            return 1
-        if unit in MONTHLY:
-            return _whole_ratio(12, number * MONTHLY[unit][0])
-        if unit in TICKS and unit != "D":
-            step = number * TICKS[unit]
-            if step >= TICKS["min"]:
-                return _whole_ratio(DAY, step)
-            return _whole_ratio(TICKS["h"], step) if step >= TICKS["s"] else 1
-        return _whole_ratio({"D": 7, "B": 5, "W": 52}[unit], number)
+        return usual_season(self.alias)
 
     def range(self, start: Any, n: int) -> Stamps:
         """(n,) stamps, the first of which is ``start``."""
@@ -174,51 +135,7 @@ class Frequency:
 
     def describe(self) -> str:
         """The frequency in words, e.g. ``monthly (MS)`` or ``every 30 minutes (30min)``."""
-        number, unit, _ = _parts(self.alias)
-        if self.is_integer:
-            return "integer time" if number == 1 else f"integer time in steps of {number}"
-        key = unit if unit in PLURALS else unit.removeprefix("B")[0]
-        if number == 1 and key in WORDS:
-            return f"{WORDS[key]} ({self.alias})"
-        return f"every {number} {PLURALS[key]} ({self.alias})"
-
-
-def _whole_ratio(season: int, step: int) -> int:
-    return season // step if season % step == 0 else 1
-
-
-def _parts(alias: str) -> tuple[int, str, str]:
-    """Number, unit and anchor of a well-formed alias: ``2QS-JAN`` -> (2, "QS", "JAN"), ``1`` -> (1, "", "")."""
-    found = re.fullmatch(r"(\d*)([A-Za-z]*)-?([A-Z]*)", alias)
-    if found is None:
-        raise ParameterError(f"The frequency {alias!r} is not known; give a pandas alias: {GOOD_ALIASES}.")
-    return int(found[1] or 1), found[2], found[3]
-
-
-@lru_cache(maxsize=256)
-def _grid(alias: str) -> Grid:
-    number, unit, anchor = _parts(alias)
-    if not unit:
-        return IntegerGrid(number)
-    if unit == "B":
-        return BusinessGrid(number)
-    if unit == "W":
-        return TickGrid(number * 7 * DAY, WEEKDAYS.index(anchor))
-    if unit in TICKS:
-        return TickGrid(number * TICKS[unit])
-    months, at = MONTHLY[unit]
-    phase = MONTHS.index(anchor) % months if anchor else 0
-    return MonthGrid(number * months, at, cycle=months, phase=phase)
-
-
-def _tick_alias(step: int) -> str:
-    """The alias of a constant step in its largest unit: 3,600,000,000,000 -> ``h``."""
-    unit = next(unit for unit, size in TICKS.items() if step % size == 0)
-    return _numbered(step // TICKS[unit], unit)
-
-
-def _numbered(number: int, unit: str) -> str:
-    return unit if number == 1 else f"{number}{unit}"
+        return in_words(self.alias)
 
 
 def parse_frequency(alias: str | int) -> Frequency:
@@ -240,23 +157,7 @@ def parse_frequency(alias: str | int) -> Frequency:
     ParameterError
         If there is no such frequency.
     """
-    unknown = ParameterError(f"The frequency {alias!r} is not known; give a pandas alias: {GOOD_ALIASES}.")
-    text = str(alias).strip()
-    found = re.fullmatch(r"(\d*)\s*([A-Za-z]*)(?:-([A-Za-z]{3}))?", text)
-    if isinstance(alias, bool) or not text or found is None or found[1].strip("0") == "" != found[1]:
-        raise unknown
-    number, unit = int(found[1] or 1), LEGACY.get(found[2], found[2])
-    anchor = (found[3] or "").upper()
-    if not unit and not anchor:
-        return Frequency(str(number))
-    if unit == "W" and (anchor or "SUN") in WEEKDAYS:
-        return Frequency(f"{_numbered(number, unit)}-{anchor or 'SUN'}")
-    if unit in MONTHLY and MONTHLY[unit][0] > 1 and (not anchor or anchor in MONTHS):
-        default = "DEC" if unit.endswith("E") else "JAN"
-        return Frequency(f"{_numbered(number, unit)}-{anchor or default}")
-    if anchor or unit not in {"B", *MONTHLY, *TICKS}:
-        raise unknown
-    return Frequency(_tick_alias(number * TICKS[unit]) if unit in TICKS else _numbered(number, unit))
+    return Frequency(canonical(alias))
 
 
 def infer_frequency(series_of_stamps: Sequence[Stamps]) -> Frequency:
@@ -280,6 +181,13 @@ def infer_frequency(series_of_stamps: Sequence[Stamps]) -> Frequency:
     DataError
         If no series has two stamps, or if the stamps are irregular; the sentence names those at fault.
     """
+    for stamps in series_of_stamps:
+        back = np.flatnonzero(stamps[1:] <= stamps[:-1])
+        if len(back):
+            raise DataError(
+                f"The stamp {shown(stamps[back[0] + 1])} comes after {shown(stamps[back[0]])}; "
+                "sort the stamps of each series, and keep one of each."
+            )
     lengths = np.array([len(stamps) for stamps in series_of_stamps], dtype=np.int64)
     return infer_flat(np.concatenate([*series_of_stamps]), np.concatenate([[0], np.cumsum(lengths)]))
 
@@ -304,17 +212,36 @@ def infer_flat(stamps: Stamps, indptr: Ints, ids: npt.NDArray[np.object_] | None
             "No series has two stamps, so the frequency cannot be inferred; give it, for example --freq MS (freq='MS')."
         )
     frequency = _coarsest(stamps, later)
-    # A grid that is so fine that hardly any of its steps is there fits anything.
-    grid = frequency.grid
-    if np.mean(np.diff(grid.split(stamps).ordinals)[later - 1] == grid.step) >= LEAST_COMPLETE:
+    if _is_complete(frequency, stamps, later):
         return frequency
-    row = _odd_row(stamps, later)
-    before, stamp = shown(stamps[row - 1]), shown(stamps[row])
-    owner = "" if ids is None or len(ids) == 1 else f" of series {ids[np.searchsorted(indptr, row, 'right') - 1]!r}"
-    raise DataError(
-        f"The stamps{owner} are irregular: {stamp} comes after {before} and fits no common "
-        "step; resample to a regular frequency, or give the one that they should have, such as --freq D (freq='D')."
-    )
+    raise _irregular(stamps, indptr, np.arange(len(indptr) - 1).astype(object) if ids is None else ids)
+
+
+def _is_complete(frequency: Frequency, stamps: Stamps, later: Ints) -> bool:
+    """Whether enough of the steps are there; a grid that is fine enough fits anything."""
+    grid = frequency.grid
+    return bool(np.mean(np.diff(grid.split(stamps).ordinals)[later - 1] == grid.step) >= LEAST_COMPLETE)
+
+
+def _irregular(stamps: Stamps, indptr: Ints, ids: npt.NDArray[np.object_]) -> DataError:
+    """What is wrong: the first series that is irregular by itself, or the first two that differ."""
+    regular: dict[str, Any] = {}
+    for name, (begin, end) in zip(ids[:SERIES_TO_SEARCH], pairwise(indptr), strict=False):
+        own, later = stamps[begin:end], np.arange(1, end - begin)
+        if len(later) == 0:
+            continue
+        frequency = _coarsest(own, later)
+        if not _is_complete(frequency, own, later):
+            row = _odd_row(own, later)
+            before, stamp = shown(own[row - 1]), shown(own[row])
+            owner = f" of series {name!r}" if len(ids) > 1 else ""
+            return DataError(
+                f"The stamps{owner} are irregular: {stamp} comes after {before} and fits no common step; "
+                "resample to a regular frequency, or give the one that they should have, such as --freq D (freq='D')."
+            )
+        regular.setdefault(frequency.describe(), name)
+    kinds = " while ".join(f"{name!r} is {words}" for words, name in list(regular.items())[:2])
+    return DataError(f"The series have no common frequency: {kinds}; put them into separate files, or resample them.")
 
 
 def _coarsest(stamps: Stamps, later: Ints) -> Frequency:
@@ -324,23 +251,19 @@ def _coarsest(stamps: Stamps, later: Ints) -> Frequency:
     ns = nanoseconds(stamps)
     step = _common_step(np.diff(ns)[later - 1])
     if step % DAY:
-        return Frequency(_tick_alias(step))
-    unique = np.sort(np.unique(pd.unique(ns) // DAY))
+        return Frequency(tick_alias(step))
+    unique = np.unique(pd.unique(ns) // DAY)
     months = months_of(unique)
     for at in PLACES:  # months first, since their distances in days have no common step
-        if (
-            len(unique) > 1
-            and np.array_equal(day_in_month(months, at), unique)
-            and len(np.unique(months)) == len(months)
-        ):
+        if np.array_equal(day_in_month(months, at), unique):
             numbers = MonthGrid(1, at).split(stamps).ordinals
             return _month_frequency(months, _common_step(np.diff(numbers)[later - 1]), at)
     day_of_week = weekdays(unique)
     if step % (7 * DAY) == 0 and np.all(day_of_week == day_of_week[0]):
-        return Frequency(f"{_numbered(step // (7 * DAY), 'W')}-{WEEKDAYS[day_of_week[0]]}")
+        return Frequency(f"{numbered(step // (7 * DAY), 'W')}-{WEEKDAYS[day_of_week[0]]}")
     if step == DAY and day_of_week.max() < 5 and _crosses_weekend(ns // DAY, later):
         return Frequency("B")
-    return Frequency(_tick_alias(step))
+    return Frequency(tick_alias(step))
 
 
 def _common_step(distances: Ints) -> int:
@@ -373,13 +296,7 @@ def _month_frequency(months: Ints, step: int, at: MonthDay) -> Frequency:
         span = 1
     unit = next(unit for unit, rule in MONTHLY.items() if rule == (span, at))
     if span == 1:
-        return Frequency(_numbered(step, unit))
+        return Frequency(numbered(step, unit))
     phase = int(months[0] % span)
     anchor = MONTHS[phase] if at.endswith("start") or span == 12 else MONTHS[phase + 9]
-    return Frequency(f"{_numbered(step // span, unit)}-{anchor}")
-
-
-def shown(stamp: Any) -> str:
-    """A stamp as people write it: without the time of day at midnight."""
-    text = str(pd.Timestamp(stamp)) if isinstance(stamp, np.datetime64) else str(stamp)
-    return text.removesuffix(" 00:00:00")
+    return Frequency(f"{numbered(step // span, unit)}-{anchor}")

@@ -170,3 +170,9 @@ def day_in_month(months: Ints, at: MonthDay) -> Ints:
 def first_days(months: Ints) -> Ints:
     """Days since 1970 of the first day of months since January 1970."""
     return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+
+
+def shown(stamp: Any) -> str:
+    """A stamp as people write it: without the time of day at midnight."""
+    text = str(pd.Timestamp(stamp)) if isinstance(stamp, np.datetime64) else str(stamp)
+    return text.removesuffix(" 00:00:00")

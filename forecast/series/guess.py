@@ -11,12 +11,13 @@ import pandas as pd
 
 from forecast.errors import DataError
 from forecast.series.numbers import MISSING, TRUTH, is_texts, to_numbers
-from forecast.series.stamps import readable_share
+from forecast.series.stamps import FIX, readable_share
 from forecast.series.table import Table
 
 Kind = Literal["stamps", "numbers", "flags", "text", "empty"]
 
 ID_NAMES = ("unique_id", "id", "series_id", "series", "item_id", "ts_id")
+ROW_KEY_NAMES = {"id", "item_id", "ts_id"}  # these may also be keys of the rows
 ID_LIKE_NAMES = (
     "item", "sku", "product", "product_id", "store", "store_id", "shop", "customer", "customer_id", "station", "sensor",
     "meter", "location", "site", "region", "country", "state", "city", "symbol", "ticker", "name", "key", "group",
@@ -91,8 +92,9 @@ def assign_roles(table: Table, id_col: str | None, time_col: str | None, target_
     guess = Guess(table)
     given = {"--id": id_col, "--time": time_col, "--target": None if target_col == ALL_COLUMNS else target_col}
     for option, name in given.items():
-        _check_given(guess, option, name)
-    guess.take(*(name for name in given.values() if name is not None))
+        if name is not None:
+            _check_given(guess, option, name)
+            guess.take(name)
     _drop_row_numbers(guess)
     id_name = id_col or _id_by_name(guess)
     time = (time_col,) if time_col is not None else _time(guess, id_name)
@@ -119,7 +121,7 @@ def kind_of(column: "pd.Series[Any]") -> Kind:
     if not is_texts(column):
         return "text"
     sample = column.iloc[:: max(1, len(column) // SAMPLE_ROWS)].dropna().astype(str).str.strip()
-    texts = [text for text in sample.unique().tolist() if text not in MISSING]
+    texts = [text for text in sample.tolist() if text not in MISSING]
     if not texts:
         return "empty" if column.dropna().astype(str).str.strip().isin(MISSING).all() else "text"
     if all(text.casefold() in TRUTH for text in texts):
@@ -136,9 +138,7 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-def _check_given(guess: Guess, option: str, name: str | None) -> None:
-    if name is None:
-        return
+def _check_given(guess: Guess, option: str, name: str) -> None:
     if name in guess.taken:
         raise DataError(f"Column {name!r} is given twice; {option} needs a column of its own.")
     if name not in guess.kinds:
@@ -168,7 +168,7 @@ def _id_by_name(guess: Guess) -> str | None:
     if name is None:
         return None
     guess.take(name)
-    if len(guess.frame) > 1 and guess.frame[name].is_unique:
+    if name.casefold() in ROW_KEY_NAMES and len(guess.frame) > 1 and guess.frame[name].is_unique:
         guess.notes.append(f"Column {name!r} differs in every row, so it is not taken as the series identifier.")
         return None
     return name
@@ -186,8 +186,8 @@ def _time(guess: Guess, id_name: str | None) -> tuple[str, ...]:
     if id_name is not None or distinct:
         sample = f" (column {distinct[0]!r} has {guess.frame[distinct[0]].iloc[0]!r})" if distinct else ""
         raise DataError(
-            f"No column of {guess.label} reads as time{sample}; name it with --time (time_col=), "
-            f"or write dates like 2024-01-31; the columns are {listed(guess.kinds)}."
+            f"No column of {guess.label} reads as time{sample}; name it with --time (time_col=) and {FIX}; "
+            f"the columns are {listed(guess.kinds)}."
         )
     guess.notes.append(f"There is no time column: the {len(guess.frame)} rows are taken as steps 0, 1, 2 ... of time.")
     return ()

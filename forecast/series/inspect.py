@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forecast.series.frequency import shown
+from forecast.series.grid import shown
 from forecast.series.guess import listed
 from forecast.series.panel import Panel
 
@@ -162,7 +162,7 @@ def _ends(look: _Look) -> Finding | None:
         return None
     return Finding(
         "warn",
-        f"{look.some(early)} end before the last stamp of the others.",
+        f"Ending before the last stamp of the others: {look.some(early)}.",
         "Each series is forecast from its own end; remove those that have ended for good.",
     )
 
@@ -190,7 +190,7 @@ def _short(look: _Look) -> Finding | None:
         return None
     return Finding(
         "warn",
-        f"{look.some(short)} are shorter than two seasons ({2 * season} steps).",
+        f"Shorter than two seasons ({2 * season} steps): {look.some(short)}.",
         "Give a longer history, or a smaller season length.",
     )
 
@@ -199,7 +199,7 @@ def _single(look: _Look) -> Finding | None:
     single = look.count < 2
     if not single.any():
         return None
-    return Finding("error", f"{look.some(single)} have only one value.", "Give a longer history, or remove them.")
+    return Finding("error", f"With only one value: {look.some(single)}.", "Give a longer history, or remove them.")
 
 
 def _constant(look: _Look) -> Finding | None:
@@ -208,7 +208,7 @@ def _constant(look: _Look) -> Finding | None:
     if not constant.any():
         return None
     return Finding(
-        "warn", f"{look.some(constant)} never change.", "Their scaled errors are undefined; consider removing them."
+        "warn", f"Never changing: {look.some(constant)}.", "Their scaled errors are undefined; consider removing them."
     )
 
 

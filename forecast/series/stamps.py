@@ -205,8 +205,12 @@ def _best_reading(texts: list[str]) -> Reading:
 
 
 def _iso(texts: list[str]) -> Reading:
-    trimmed = [re.sub(r"[ ]?(UTC|GMT)$", "Z", text, flags=re.I) for text in texts]
-    return Reading(_coerced(trimmed, "ISO8601"))
+    trimmed = np.array([re.sub(r"[ ]?(UTC|GMT)$", "Z", text, flags=re.I) for text in texts], dtype=object)
+    aware = np.array([OFFSET.search(text) is not None for text in texts])
+    stamps = np.full(len(texts), np.datetime64("NaT"), dtype="datetime64[ns]")
+    for kind in (aware, ~aware):  # apart, because pandas 2 gives stamps without an offset that of the one before
+        stamps[kind] = _coerced(trimmed[kind].tolist(), "ISO8601")
+    return Reading(stamps)
 
 
 def _coerced(texts: list[str], pattern: str) -> Stamps:

@@ -116,9 +116,8 @@ def _read_parquet(raw: bytes, path: Path) -> pd.DataFrame:
         )
     try:
         return pd.read_parquet(io.BytesIO(raw), engine="pyarrow")
-    except (OSError, ValueError) as error:  # pyarrow raises subclasses of both
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise DataError(f"{path.name} is not a whole Parquet file ({reason}); write or download it again.") from None
+    except (OSError, ValueError):  # pyarrow raises subclasses of both
+        raise DataError(f"{path.name} is not a whole Parquet file; write or download it again.") from None
 
 
 def _decoded(raw: bytes, path: Path) -> str:
