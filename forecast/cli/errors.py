@@ -27,7 +27,7 @@ class Commands(TyperGroup):
         try:
             code = super().main(*args, **extra)
         except typer.TyperException as error:
-            say(f"Error: {_without_line_breaks(error.format_message())}")
+            say(f"Error: {_usage(error)}")
             code = error.exit_code
         sys.exit(code)
 
@@ -53,8 +53,11 @@ class Commands(TyperGroup):
         return result
 
 
-def _without_line_breaks(message: str) -> str:
-    return " ".join(message.split())
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the arguments, in one line, and where to look them up."""
+    sentence = " ".join(error.format_message().split()).rstrip(".")
+    ctx = getattr(error, "ctx", None)  # usage errors have it
+    return f"{sentence}." if ctx is None else f"{sentence}. See: {ctx.command_path} --help"
 
 
 def _silence_stdout() -> None:
