@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the output could not be written, 2 usage, 3 bad data, 4 ba
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
@@ -45,10 +46,9 @@ class Commands(TyperGroup):
         except BrokenPipeError as error:
             _silence_stdout()
             raise typer.Exit(UNWRITTEN) from error
-        except OSError as error:
-            if error.filename is None:
-                raise
-            say(f"Error: {error.filename}: {error.strerror}.")
+        except OSError as error:  # a full disk, a file that went away
+            _silence_stdout()
+            say(f"Error: {'' if error.filename is None else f'{error.filename}: '}{error.strerror or error}.")
             raise typer.Exit(UNWRITTEN) from error
         return result
 
@@ -62,4 +62,5 @@ def _usage(error: typer.TyperException) -> str:
 
 def _silence_stdout() -> None:
     """Let the interpreter's last flush go nowhere instead of failing again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # what stands in for stdout in tests has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -61,6 +61,7 @@ FILES = {
     "output in a missing folder": (GOOD, ("--output", "missing/out.csv"), USAGE, "'missing'"),
     "output that is a folder": (GOOD, ("--output", "."), USAGE, "folder"),
     "output of an unknown kind": (GOOD, ("--output", "out.xlsx"), USAGE, ".csv"),
+    "output that is the input": (GOOD, ("--output", "data.csv"), USAGE, "to be read"),
     "plot of an unknown kind": (GOOD, ("--plot", "out.bmp"), USAGE, ".png"),
 }
 

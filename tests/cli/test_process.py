@@ -60,6 +60,13 @@ def test_json_reader_that_goes_away_is_no_error(start, air):
     assert process.returncode == 1
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_full_disk_is_one_sentence(start, air):
+    with open("/dev/full", "w") as full:
+        _, stderr = start("inspect", air, stdout=full).communicate(timeout=60)
+    assert stderr == "Error: No space left on device.\n"
+
+
 def test_pipes_get_neither_colours_nor_bars(start, air):
     stdout, stderr = start("run", air, *QUICK).communicate(timeout=60)
     assert "\x1b" not in stdout + stderr
