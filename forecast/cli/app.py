@@ -1,5 +1,7 @@
 """The program: its commands, and what it says of itself."""
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -45,4 +47,6 @@ def program(
 
 def main() -> None:
     """Run the command ``forecast``."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no braille still gets its figures
     app(prog_name="forecast")

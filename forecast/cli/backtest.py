@@ -81,7 +81,7 @@ def backtest(
 
     Example: forecast backtest sales.csv -h 12 --windows 8 --no-refit --report report.html
     """
-    check_place("--output", output, TABLES)
+    check_place("--output", output, TABLES, file)
     check_place("--report", report, PAGES)
     methods, levels = options.models_of(models, seed, device), options.levels_of(level)
     panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the output could not be written, 2 usage, 3 bad data, 4 ba
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
@@ -27,7 +28,7 @@ class Commands(TyperGroup):
         try:
             code = super().main(*args, **extra)
         except typer.TyperException as error:
-            say(f"Error: {_without_line_breaks(error.format_message())}")
+            say(f"Error: {_usage(error)}")
             code = error.exit_code
         sys.exit(code)
 
@@ -45,18 +46,21 @@ class Commands(TyperGroup):
         except BrokenPipeError as error:
             _silence_stdout()
             raise typer.Exit(UNWRITTEN) from error
-        except OSError as error:
-            if error.filename is None:
-                raise
-            say(f"Error: {error.filename}: {error.strerror}.")
+        except OSError as error:  # a full disk, a file that went away
+            _silence_stdout()
+            say(f"Error: {'' if error.filename is None else f'{error.filename}: '}{error.strerror or error}.")
             raise typer.Exit(UNWRITTEN) from error
         return result
 
 
-def _without_line_breaks(message: str) -> str:
-    return " ".join(message.split())
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the arguments, in one line, and where to look them up."""
+    sentence = " ".join(error.format_message().split()).rstrip(".")
+    ctx = getattr(error, "ctx", None)  # usage errors have it
+    return f"{sentence}." if ctx is None else f"{sentence}. See: {ctx.command_path} --help"
 
 
 def _silence_stdout() -> None:
     """Let the interpreter's last flush go nowhere instead of failing again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # what stands in for stdout in tests has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

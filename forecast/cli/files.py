@@ -17,10 +17,12 @@ PICTURES = (".png",)
 PAGES = (".html", ".htm")
 
 
-def check_place(option: str, file: Path | None, suffixes: tuple[str, ...] = ()) -> None:
-    """Complain about a file that cannot be written while nothing is lost yet."""
+def check_place(option: str, file: Path | None, suffixes: tuple[str, ...] = (), source: Path | None = None) -> None:
+    """Complain about a file that cannot be written, or is the one to be read, while nothing is lost yet."""
     if file is None:
         return
+    if source is not None and file.exists() and file.samefile(source):
+        raise ParameterError(f"{option} is {str(file)!r}, the file to be read; choose another name.")
     if file.is_dir():
         raise ParameterError(f"{option} is {str(file)!r}, which is a folder; add the name of a file.")
     if not file.parent.is_dir():

@@ -52,7 +52,7 @@ def fit(
 
     Example: forecast fit sales.csv -h 12 --models lstm,auto-arima -o sales.model
     """
-    check_place("--output", output)
+    check_place("--output", output, source=file)
     methods = options.models_of(models, seed, device)
     panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
     tell(panel, quiet)
@@ -83,7 +83,7 @@ def predict(
 
     Example: forecast predict sales.model -h 12 sales-until-today.csv --output forecasts.csv
     """
-    check_place("--output", output, TABLES)
+    check_place("--output", output, TABLES, file)
     levels = options.levels_of(level)
 
     from forecast.forecaster import Forecaster

@@ -123,7 +123,7 @@ def models_of(names: str, seed: int | None, device: str) -> "list[Model]":
     wanted: dict[str, Any] = {"device": _device(device)}
     if seed is not None:
         wanted["seed"] = seed
-    models = [create(name) for name in _split(names)]
+    models = [create(name) for name in dict.fromkeys(_split(names))]
     if not models:
         raise ParameterError(f"--models is {names!r}; name at least one, e.g. --models lstm,seasonal-naive.")
     return [_with_options(model, wanted) for model in models]

@@ -69,23 +69,30 @@ class Bars:
 
 @contextmanager
 def progress_on_stderr(quiet: bool = False) -> Iterator[Progress]:
-    """Give the progress that fits where stderr leads; whatever is drawn is gone again at the end."""
+    """Give the progress that fits where stderr leads; what is drawn is gone again at the end."""
     console = Console(stderr=True)
     if quiet:
         yield Silent()
-    elif not (sys.stderr.isatty() and console.is_interactive):
-        yield Lines(console)
+    elif sys.stderr.isatty() and console.is_interactive:
+        with bars_on(console) as bars:
+            yield bars
     else:
-        columns = (
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
-            BarColumn(bar_width=None, table_column=Column(min_width=8, ratio=1)),
-            TaskProgressColumn(),
-            _Figures(),
-            TimeRemainingColumn(compact=True),
-        )
-        # Results go to stdout only after the bars are gone, so stdout must not be drawn into them.
-        with RichProgress(*columns, console=console, transient=True, expand=True, redirect_stdout=False) as bars:
-            yield Bars(bars)
+        yield Lines(console)
+
+
+@contextmanager
+def bars_on(console: Console) -> Iterator[Bars]:
+    """Draw bars on a terminal."""
+    columns = (
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=None, table_column=Column(min_width=8, ratio=1)),
+        TaskProgressColumn(),
+        _Figures(),
+        TimeRemainingColumn(compact=True),
+    )
+    # stdout is for results, which come only after the bars are gone
+    with RichProgress(*columns, console=console, transient=True, expand=True, redirect_stdout=False) as bars:
+        yield Bars(bars)
 
 
 def _sentence_case(label: str) -> str:

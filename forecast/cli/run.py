@@ -64,7 +64,7 @@ def run(
 
     Example: forecast run sales.csv -h 12 --plot sales.png --output forecasts.csv
     """
-    check_place("--output", output, TABLES)
+    check_place("--output", output, TABLES, file)
     check_place("--plot", plot, PICTURES)
     methods, levels = options.models_of(models, seed, device), options.levels_of(level)
     panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)

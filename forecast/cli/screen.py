@@ -146,7 +146,7 @@ def plot_of(panel: "Panel", frame: "pd.DataFrame", model: str) -> str:
     stamps = panel.outward(np.concatenate([panel.stamps(0), future]))
     title = f"{panel.ids[0]}: history and {model}" + ("" if level is None else f" with its {level} % interval")
     console = _console()
-    width = min(console.width, PLOT_WIDTH[1]) if console.is_terminal else PLOT_WIDTH[0]
+    width = min(console.width, PLOT_WIDTH[console.is_terminal])
     drawn = terminal_plot(panel.series(0), rows[model], width, stamps=list(stamps), low=low, high=high)
     return f"{title}\n{drawn}"
 

@@ -1,0 +1,52 @@
+"""``forecast backtest``: rolling origins, in full."""
+
+import json
+
+import pandas as pd
+
+from forecast import Forecaster, Naive, SeasonalNaive
+
+QUICK = ("--models", "seasonal-naive,naive")
+
+
+def test_backtest_prints_the_figures_of_every_model(run, air):
+    result = run("backtest", air, "-h", 12, *QUICK)
+    assert result.exit_code == 0
+    assert "SeasonalNaive has the lowest MASE" in result.stdout
+    assert {line.split()[0] for line in result.stdout.splitlines() if line} >= {"model", "SeasonalNaive", "Naive"}
+
+
+def test_output_is_what_the_library_backtests(run, air, tmp_path):
+    file = tmp_path / "cv.csv"
+    arguments = ("--windows", 3, "--step", 6, "--input-size", 48, "--level", "90", "--output", file)
+    assert run("backtest", air, "-h", 12, *QUICK, *arguments).exit_code == 0
+    forecaster = Forecaster([SeasonalNaive(), Naive()])
+    expected = forecaster.backtest(air, 12, n_windows=3, step_size=6, input_size=48, level=[90])
+    written = pd.read_csv(file, parse_dates=["timestamp", "cutoff"])
+    pd.testing.assert_frame_equal(written, expected, check_dtype=False)
+
+
+def test_refitting_can_be_left_out_or_done_now_and_then(run, air):
+    arguments = ("backtest", air, "-h", 6, "--models", "historic-mean,naive", "--windows", 4, "--json")
+    every, never, second = (
+        json.loads(run(*arguments, *refit).stdout)["evaluation"]["table"]
+        for refit in ([], ["--no-refit"], ["--refit-every", 2])
+    )
+    assert len(every) == len(never) == len(second) == 2
+
+
+def test_report_is_one_page_with_the_verdict(run, air, tmp_path):
+    file = tmp_path / "report.html"
+    result = run("backtest", air, "-h", 12, *QUICK, "--report", file)
+    assert f"Wrote {file}." in result.stderr.replace("\n", "")
+    page = file.read_text(encoding="utf-8")
+    assert "SeasonalNaive has the lowest MASE" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_json_tells_data_and_evaluation(run, air):
+    document = json.loads(run("backtest", air, "-h", 12, *QUICK, "--json", "--quiet").stdout)
+    assert document["windows"] == 4
+    assert document["evaluation"]["verdict"]["winner"] == "SeasonalNaive"
+    assert document["data"]["values"] == 144

@@ -1,0 +1,57 @@
+"""``forecast fit`` and ``forecast predict``: learn now, forecast later."""
+
+import json
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def model(run, air, tmp_path):
+    file = tmp_path / "air.model"
+    assert run("fit", air, "-h", 12, "--models", "seasonal-naive,naive", "-o", file, "--quiet").exit_code == 0
+    return file
+
+
+def test_fit_says_what_it_wrote_and_how_to_go_on(run, air, tmp_path):
+    file = tmp_path / "air.model"
+    result = run("fit", air, "-h", 12, "--models", "naive", "-o", file)
+    assert result.exit_code == 0
+    assert "forecast predict" in result.stderr
+    assert "Naive" in result.stdout
+    assert file.exists()
+
+
+def test_saved_model_forecasts_what_run_forecasts(run, air, model, tmp_path):
+    assert run("run", air, "-h", 12, "--models", "seasonal-naive,naive", "--output", tmp_path / "a.csv").exit_code == 0
+    assert run("predict", model, "-h", 12, "--output", tmp_path / "b.csv").exit_code == 0
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
+def test_network_survives_the_file_bit_for_bit(run, air, network_run, tmp_path):
+    run("fit", air, "-h", 12, "--models", "lstm", "--seed", 3, "-o", tmp_path / "model")
+    run("predict", tmp_path / "model", "-h", 12, "--output", tmp_path / "out.csv")
+    again, first = pd.read_csv(tmp_path / "out.csv"), pd.read_csv(network_run / "air.csv")
+    assert again["LSTM"].tolist() == first["LSTM"].tolist()
+
+
+def test_newer_history_moves_the_forecast_on(run, air, model, csv):
+    lines = air.read_text().splitlines()
+    newer = csv(*lines, "1961-01-01,450", "1961-02-01,400")
+    document = json.loads(run("predict", model, "-h", 1, newer, "--json", "--level", "none").stdout)
+    (row,) = document["forecast"]
+    assert row["timestamp"] == "1961-03-01T00:00:00"
+    assert row["Naive"] == 400.0
+
+
+def test_several_models_show_points_and_one_shows_intervals(run, air, model, tmp_path):
+    assert "lo-80" not in run("predict", model, "-h", 3).stdout
+    run("fit", air, "--models", "naive", "-o", tmp_path / "naive.model")
+    assert "lo-80" in run("predict", tmp_path / "naive.model", "-h", 3).stdout
+
+
+def test_fit_as_json_tells_what_was_learned(run, air, tmp_path):
+    result = run("fit", air, "--models", "naive", "-o", tmp_path / "m", "--json", "--quiet")
+    document = json.loads(result.stdout)
+    assert list(document["learned"]) == ["Naive"]
+    assert document["model"] == str(tmp_path / "m")
