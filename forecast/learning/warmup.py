@@ -61,9 +61,7 @@ def _steps() -> list[Callable[[], object]]:
         predict(network, values, windows, objective)
 
     return [
-        lambda: address_of(
-            gather_windows, *values, whole, spec, deep, wide, double, double[0], wide, wide
-        ),
+        lambda: address_of(gather_windows, *values, whole, spec, deep, wide, double, double[0], wide, wide),
         lambda: address_of(lstm_forward, deep, wide, flat, deep, deep, deep, deep),
         lambda: address_of(lstm_backward, wide, deep, deep, deep, deep, deep, wide, flat, wide, wide),
         lambda: address_of(dense_forward, wide, wide, flat, 0, wide),

@@ -30,9 +30,7 @@ def trained(seed, steps=20):
     y = np.sin(np.arange(120) * 2 * np.pi / 6) + rng.normal(0, 0.1, 120)
     data = WindowData(y, np.array([0, 70, 120]), np.array([[0.0, 1.0]] * 2), np.full(2, 0.01))
     windows = np.array([[0, k] for k in range(6, 69)] + [[1, k] for k in range(6, 49)])
-    layers = recurrent_layers(
-        steps=4, inputs=6, embed=8, hidden=8, layers=2, dropout=True, extra=4, head=8, outputs=12
-    )
+    layers = recurrent_layers(steps=4, inputs=6, embed=8, hidden=8, layers=2, dropout=True, extra=4, head=8, outputs=12)
     network = Network(layers)
     network.initialise(seed)
     train(network, data, windows, OBJECTIVE, Schedule(steps, 32, 1e-2, seed=seed), Silent())

@@ -275,9 +275,7 @@ def _build(resolved: LSTM) -> tuple[Network, Objective]:
     assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
     assert r.season_length is not None and r.hidden_size is not None and r.num_layers is not None
     assert r.embedding_size is not None and r.head_size is not None
-    spec = Windowing(
-        r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], int(r.mask_input)
-    )
+    spec = Windowing(r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], int(r.mask_input))
     quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
     objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout)
     layers = recurrent_layers(
