@@ -123,3 +123,14 @@ def test_series_of_one_panel_share_the_windows():
     models = [NET, BASE]
     result = evaluate(backtest(models, panel, h=4, n_windows=4), panel, models).verdict
     assert 0 <= result.p_value <= 1
+
+
+@pytest.mark.parametrize("overlap", [1, 2, 3])
+def test_diebold_mariano_agrees_with_statsmodels(overlap):
+    from statsmodels.tsa.stattools import diebold_mariano_test
+
+    a, b = np.abs(np.random.default_rng(overlap).standard_normal((2, 12)))
+    theirs = diebold_mariano_test(
+        np.zeros(12), a, b, criterion=lambda _, f: f, lags=overlap - 1, harvey_adj=True, horizon=overlap
+    )
+    assert diebold_mariano(a, b, overlap) == pytest.approx(theirs.pvalue, rel=1e-12)
