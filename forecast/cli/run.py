@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import Panel
 
 MAX_WINDOWS = 4
+REFIT_UP_TO = 1_000  # values in all: fitting afresh at every window, as in use, then still takes seconds
 
 Plot = Annotated[
     Path | None,
@@ -69,13 +70,13 @@ def run(
     methods, levels = options.models_of(models, seed, device), options.levels_of(level)
     panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
     tell(panel, quiet)
-    count = windows or windows_for(panel, horizon)
+    count, refit = windows or windows_for(panel, horizon), len(panel.y) <= REFIT_UP_TO
 
     from forecast.forecaster import Forecaster
 
     with progress_on_stderr(quiet) as progress:
         forecaster = Forecaster(methods)
-        cv = forecaster.backtest(panel, horizon, count, refit=False, level=levels, progress=progress)
+        cv = forecaster.backtest(panel, horizon, count, refit=refit, level=levels, progress=progress)
         evaluation = forecaster.evaluate(cv)
         winner = evaluation.verdict.winner
         wanted = [model for model in methods if model.name == winner or not best]
@@ -90,6 +91,7 @@ def run(
             {
                 "data": facts_of(panel),
                 "windows": count,
+                "refit": refit,
                 "evaluation": evaluation.to_dict(),
                 "winner": winner,
                 "forecast": records(frame),
@@ -98,7 +100,8 @@ def run(
     elif quiet:
         show(*forecast_parts(panel, frame, winner))
     else:
-        heading = f"Backtest of {counted(count, 'window')} of {counted(horizon, 'step')}:"
+        fits = "fitted afresh at each" if refit and count > 1 else "fitted before the first"
+        heading = f"Backtest of {counted(count, 'window')} of {counted(horizon, 'step')}, {fits}:"
         show(heading, *evaluation_parts(evaluation))
         show(
             f"\nForecast of the next {counted(horizon, 'step')}, the winner first:",

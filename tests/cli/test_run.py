@@ -17,7 +17,7 @@ QUICK = ("--models", "seasonal-naive,naive")
 def test_run_tells_the_verdict_and_the_forecast_on_stdout(run, air):
     result = run("run", air, "-h", 12, *QUICK)
     assert result.exit_code == 0
-    assert "Backtest of 4 windows of 12 steps:" in result.stdout
+    assert "Backtest of 4 windows of 12 steps, fitted afresh at each:" in result.stdout
     assert "SeasonalNaive has the lowest MASE" in result.stdout
     stamps = [line.split()[0] for line in result.stdout.splitlines() if line.startswith("1961-")]
     assert stamps == [f"1961-{month:02d}-01" for month in range(1, 13)]
