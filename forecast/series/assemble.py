@@ -115,7 +115,7 @@ def _check_distinct(rows: Rows, columns: Columns) -> None:
         return
     code, stamp = rows.codes[again[0]], rows.stamps[again[0]]
     count = int(((rows.codes == code) & (rows.stamps == stamp)).sum())
-    fix = "keep one of them, or name the column that tells the series apart with --id (id_col=)"
+    fix = "keep one of them, or name with --id (id_col=) the column (or several joined) that tells the series apart"
     if stamp.dtype.kind == "M" and columns.tz is None and np.any(nanoseconds(rows.stamps) % DAY):
         fix += "; if clocks were set back then, name the time zone with --tz (tz=)"
     raise DataError(

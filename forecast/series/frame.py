@@ -13,9 +13,11 @@ import pandas as pd
 
 from forecast.errors import DataError, ParameterError
 from forecast.series.assemble import Rows, assemble
+from forecast.series.columns import is_unnamed, kind_of
 from forecast.series.frequency import Frequency, parse_frequency
 from forecast.series.grid import Ints, MonthGrid, Stamps
-from forecast.series.guess import Roles, assign_roles, is_unnamed, kind_of, part_of
+from forecast.series.guess import Roles, assign_roles
+from forecast.series.guess_time import part_of, with_clock
 from forecast.series.numbers import is_texts, to_numbers
 from forecast.series.panel import Columns, Panel
 from forecast.series.stamps import Times, combine_parts, read_times
@@ -148,7 +150,7 @@ def _without_blank_rows(table: Table) -> tuple[Table, list[str]]:
             break
     blank &= frame.shape[1] > 1
     if blank.all():
-        raise DataError(f"{source.label} has no rows of data, only the columns {list(frame.columns)}; add rows.")
+        raise DataError(f"{source.beginning} has no rows of data, only the columns {list(frame.columns)}; add rows.")
     if not blank.any():
         return table, []
     kept = np.flatnonzero(~blank)
@@ -165,6 +167,8 @@ def _times(table: Table, roles: Roles, tz: str | None) -> Times:
         return Times(np.arange(len(frame)), np.zeros(len(frame), dtype=bool), None)
     if len(roles.time) == 1:
         return read_times(frame[roles.time[0]], roles.time[0], table.source, tz)
+    if part_of(roles.time[0]) != "year":
+        return read_times(with_clock(frame[roles.time[0]], frame[roles.time[1]]), roles.time[0], table.source, tz)
     return combine_parts({part_of(name): to_numbers(frame[name]).values.astype(np.int64) for name in roles.time})
 
 

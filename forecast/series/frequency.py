@@ -225,6 +225,12 @@ def _is_complete(frequency: Frequency, stamps: Stamps, later: Ints) -> bool:
 
 def _irregular(stamps: Stamps, indptr: Ints, ids: npt.NDArray[np.object_]) -> DataError:
     """What is wrong: the first series that is irregular by itself, or the first two that differ."""
+    day = _common_day(stamps)
+    if day is not None:
+        return DataError(
+            f"The stamps lie on day {day} of their months, as {shown(stamps[0])}, which no frequency has; "
+            "move them to the first day of the month."
+        )
     regular: dict[str, Any] = {}
     for name, (begin, end) in zip(ids[:SERIES_TO_SEARCH], pairwise(indptr), strict=False):
         own, later = stamps[begin:end], np.arange(1, end - begin)
@@ -242,6 +248,15 @@ def _irregular(stamps: Stamps, indptr: Ints, ids: npt.NDArray[np.object_]) -> Da
         regular.setdefault(frequency.describe(), name)
     kinds = " while ".join(f"{name!r} is {words}" for words, name in list(regular.items())[:2])
     return DataError(f"The series have no common frequency: {kinds}; put them into separate files, or resample them.")
+
+
+def _common_day(stamps: Stamps) -> int | None:
+    """The day of the month that all stamps share, if there are many and they do."""
+    if stamps.dtype.kind != "M" or len(stamps) < 3:
+        return None
+    days = np.unique(nanoseconds(stamps) // DAY)
+    of_month = days - day_in_month(months_of(days), "start") + 1
+    return int(of_month[0]) if len(days) > 2 and np.all(of_month == of_month[0]) else None
 
 
 def _coarsest(stamps: Stamps, later: Ints) -> Frequency:

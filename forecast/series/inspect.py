@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from forecast.series.columns import listed
 from forecast.series.grid import shown
-from forecast.series.guess import listed
 from forecast.series.panel import Panel
 
 OUTLIER = 8.0  # robust standard deviations

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import DataError
-from forecast.series.grid import Ints, Stamps, stamps_of
+from forecast.series.grid import Ints, Stamps, shown, stamps_of
 from forecast.series.numbers import MISSING, factorized, is_texts
 from forecast.series.table import Source
 
 FIX = "write it like 2024-01-31 or 2024-01-31 13:00, within the years 1678 to 2261"
+UNIX_1990, UNIX_2100 = 631_152_000, 4_102_444_800  # seconds since 1970
 OFFSET = re.compile(r"(?:\d[ ]?(Z|UTC|GMT)|:\d{2}(?:[.,]\d+)?[ ]?([+-]\d{2}(?::?\d{2})?))$", re.IGNORECASE)
 QUARTER = re.compile(r"(?P<year>\d{4})[ \-/_.:]*Q(?P<quarter>[1-4])|Q(?P<quarter2>[1-4])[ \-/]*(?P<year2>\d{4})", re.I)
 MONTH = re.compile(r"(?P<year>\d{4})[ \-/.]*M?(?P<month>\d{1,2})|(?P<month2>\d{1,2})[/.\-](?P<year2>\d{4})", re.I)
@@ -109,23 +110,37 @@ def _ns(index: pd.DatetimeIndex) -> Stamps:
 
 
 def _read_numbers(column: "pd.Series[Any]", name: str, source: Source) -> Times:
-    values = column.to_numpy(dtype=np.float64)
-    broken = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2**53))
-    if broken.any():
-        row = int(broken.argmax())
-        raise DataError(
-            f"Column {name!r} has the time {values[row]:g} in {source.row(row)}; "
-            "integer time must be whole numbers, and dates must be written like 2024-01-31."
-        )
-    numbers = values.astype(np.int64)
-    days = _digits_as_days(numbers)
-    if days is None:
+    if pd.api.types.is_integer_dtype(column.dtype):
+        numbers = column.to_numpy(dtype=np.int64)
+    else:
+        values = column.to_numpy(dtype=np.float64)
+        broken = ~((values == np.floor(values)) & (np.abs(values) < 2**53))
+        if broken.any():
+            row = int(broken.argmax())
+            raise DataError(
+                f"Column {name!r} has the time {values[row]:g} in {source.row(row)}; "
+                "integer time must be whole numbers, and dates must be written like 2024-01-31."
+            )
+        numbers = values.astype(np.int64)
+    stamps, zone = _digits_as_days(numbers), None
+    if stamps is None:
+        stamps, zone = _digits_as_seconds(numbers), "UTC"
+    if stamps is None:
         return Times(numbers, np.zeros(len(numbers), dtype=bool), None)
-    note = f"The numbers in column {name!r} are read as dates: {numbers[0]} is {days[0]}."
-    return Times(days.astype("datetime64[ns]"), np.zeros(len(days), dtype=bool), None, (note,))
+    example = f"{numbers[0]} is {shown(stamps[0])}" + (f" {zone}" if zone else "")
+    note = f"The numbers in column {name!r} are read as dates: {example}."
+    return Times(stamps, np.full(len(stamps), zone is not None), zone, (note,))
 
 
-def _digits_as_days(numbers: Ints) -> npt.NDArray[np.datetime64] | None:
+def _digits_as_seconds(numbers: Ints) -> Stamps | None:
+    """Stamps from seconds, milli-, micro- or nanoseconds since 1970, if all lie in the years 1990 to 2100."""
+    for unit, factor in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)):
+        if numbers.min() >= UNIX_1990 * factor and numbers.max() < UNIX_2100 * factor:
+            return numbers.astype(f"datetime64[{unit}]").astype("datetime64[ns]")
+    return None
+
+
+def _digits_as_days(numbers: Ints) -> Stamps | None:
     """Dates from numbers such as 20240131 or 202401, if all of them are; None for plain integer time."""
     low, high = numbers.min(), numbers.max()
     if low > 18_000_000 and high < 22_000_000:
@@ -138,7 +153,8 @@ def _digits_as_days(numbers: Ints) -> npt.NDArray[np.datetime64] | None:
     first = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     days = first.astype("datetime64[D]") + (day - 1)
     same_month = days.astype("datetime64[M]") == first
-    return days if np.all((month >= 1) & (month <= 12) & (day >= 1) & same_month) else None
+    are_dates = np.all((month >= 1) & (month <= 12) & (day >= 1) & same_month)
+    return days.astype("datetime64[ns]") if are_dates else None
 
 
 def combine_parts(parts: dict[str, Ints]) -> Times:

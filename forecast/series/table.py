@@ -47,7 +47,13 @@ class Source:
         if self.path is None:
             return f"row {row} of {self.label} (counted from 0)"
         records = _records(_decoded(self.path.read_bytes(), self.path), self.separator)
-        return f"line {next(islice(records, row + 1, None))} of {self.label}"
+        line = next(islice(records, row + 1, None), None)
+        return f"line {line} of {self.label}" if line is not None else f"row {row} of {self.label}"
+
+    @property
+    def beginning(self) -> str:
+        """The label at the beginning of a sentence."""
+        return self.label.replace("the ", "The ", 1) if self.label.startswith("the ") else self.label
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ def _records(text: str, separator: str) -> Iterator[int]:
     width = 0
     reader = csv.reader(io.StringIO(text), delimiter=separator)
     for record in reader:
-        if width == 1 or any(cell.strip() for cell in record) or len(record) > 1:
+        if width == 1 or (record and not width) or any(cell.strip() for cell in record) or len(record) > 1:
             yield reader.line_num
             width = width or len(record)
 

@@ -25,16 +25,6 @@ def refused(data, *words, error=DataError, **options):
     return message
 
 
-@pytest.fixture
-def csv(tmp_path):
-    def write(text, name="sales.csv"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
-
-
 def monthly(n=6, **columns):
     return pd.DataFrame({"ds": pd.date_range("2020-01-01", periods=n, freq="MS"), "y": np.arange(n) + 1.0, **columns})
 
@@ -44,11 +34,11 @@ def monthly(n=6, **columns):
 
 def test_missing_file_names_its_nearest_neighbour(csv):
     path = csv(GOOD)
-    refused(path.with_name("sale.csv"), "no file", "sale.csv", "nearest name there is", "sales.csv")
+    refused(path.with_name("dat.csv"), "no file", "dat.csv", "nearest name there is", "data.csv")
 
 
 def test_missing_folder(tmp_path):
-    refused(tmp_path / "no" / "sales.csv", "no file", "check its path")
+    refused(tmp_path / "no" / "data.csv", "no file", "check its path")
 
 
 def test_directory(tmp_path):
@@ -56,15 +46,15 @@ def test_directory(tmp_path):
 
 
 def test_empty_file(csv):
-    refused(csv(""), "sales.csv is empty", "header line")
+    refused(csv(""), "data.csv is empty", "header line")
 
 
 def test_blank_file(csv):
-    refused(csv("\n\n  \n"), "sales.csv is empty")
+    refused(csv("\n\n  \n"), "data.csv is empty")
 
 
 def test_header_without_rows(csv):
-    refused(csv("ds,y\n"), "sales.csv has no rows", "['ds', 'y']", "add rows")
+    refused(csv("ds,y\n"), "data.csv has no rows", "['ds', 'y']", "add rows")
 
 
 def test_file_without_a_header(csv):
@@ -72,7 +62,7 @@ def test_file_without_a_header(csv):
 
 
 def test_bytes_that_are_not_utf8(csv):
-    refused(csv("ds,größe\n".encode("latin-1")), "sales.csv is not UTF-8: byte 5 is 0xf6", "save it again as UTF-8")
+    refused(csv("ds,größe\n".encode("latin-1")), "data.csv is not UTF-8: byte 5 is 0xf6", "save it again as UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +75,7 @@ def test_bytes_that_are_not_utf8(csv):
     ],
 )
 def test_binary_file_named_csv(csv, raw, words):
-    refused(csv(raw), "sales.csv", words)
+    refused(csv(raw), "data.csv", words)
 
 
 def test_truncated_parquet(tmp_path):
@@ -107,7 +97,7 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
 
 
 def test_line_with_too_many_cells(csv):
-    refused(csv(GOOD + "2020-04-01,4,5\n"), "sales.csv is not a table", "line 5", "mend that line")
+    refused(csv(GOOD + "2020-04-01,4,5\n"), "data.csv is not a table", "line 5", "mend that line")
 
 
 def test_rows_longer_than_the_header(csv):
@@ -115,7 +105,7 @@ def test_rows_longer_than_the_header(csv):
 
 
 def test_quote_that_never_ends(csv):
-    refused(csv('ds,y\n2020-01-01,"1\n2020-02-01,2\n'), "sales.csv is not a table")
+    refused(csv('ds,y\n2020-01-01,"1\n2020-02-01,2\n'), "data.csv is not a table")
 
 
 def test_two_columns_of_one_name(csv):
@@ -138,7 +128,7 @@ def test_data_of_no_known_type():
 
 
 def test_named_column_that_is_missing(csv):
-    refused(csv(GOOD), "sales.csv has no column 'yy'", "--target", "nearest name is 'y'", "'ds'", target_col="yy")
+    refused(csv(GOOD), "data.csv has no column 'yy'", "--target", "nearest name is 'y'", "'ds'", target_col="yy")
 
 
 def test_column_given_twice():
@@ -164,7 +154,7 @@ def test_two_time_columns():
 
 
 def test_no_time_column_although_there_are_texts(csv):
-    refused(csv("when,y\nspring,1\nsummer,2\nautumn,3\n"), "No column of sales.csv reads as time", "'spring'", "--time")
+    refused(csv("when,y\nspring,1\nsummer,2\nautumn,3\n"), "No column of data.csv reads as time", "'spring'", "--time")
 
 
 def test_several_columns_could_tell_the_series_apart():
@@ -172,12 +162,16 @@ def test_several_columns_could_tell_the_series_apart():
     refused(long, "could tell the series apart: 'shape', 'colour'", "--id")
 
 
+def test_star_with_an_identifier():
+    refused(monthly(unique_id="a"), "'*'", "--id", id_col="unique_id", target_col="*")
+
+
 # ------------------------------------------------------------------------------------------------- time
 
 
 def test_unparsable_stamp_names_its_line(csv):
     text = GOOD.replace("2020-02-01", "2020-02-31")
-    refused(csv(text), "Column 'ds' has '2020-02-31' in line 3 of sales.csv", "write it like 2024-01-31")
+    refused(csv(text), "Column 'ds' has '2020-02-31' in line 3 of data.csv", "write it like 2024-01-31")
 
 
 def test_lines_are_counted_through_blank_lines_and_quotes(csv):
@@ -293,7 +287,7 @@ def test_zone_for_integer_time():
 
 
 def test_text_in_the_target_names_its_line(csv):
-    refused(csv(GOOD.replace(",2\n", ",two\n")), "Column 'y' has 'two' in line 3 of sales.csv", "leave the cell empty")
+    refused(csv(GOOD.replace(",2\n", ",two\n")), "Column 'y' has 'two' in line 3 of data.csv", "leave the cell empty")
 
 
 def test_infinite_value():
@@ -316,7 +310,7 @@ def test_missing_identifier(csv):
 
 
 def test_table_of_blank_rows(csv):
-    refused(csv("ds,y\n,\n,\n"), "sales.csv has no rows")
+    refused(csv("ds,y\n,\n,\n"), "data.csv has no rows")
 
 
 def test_columns_that_are_no_time(csv):

@@ -182,6 +182,11 @@ def test_the_stamp_that_breaks_the_pattern_is_named():
         infer_frequency([stamps])
 
 
+def test_months_on_their_fifteenth_are_told_what_to_do():
+    with pytest.raises(DataError, match=r"on day 15 of their months, as 2020-01-15.*move them to the first day"):
+        infer_frequency([pandas_stamps("MS", 9, "2020-01-01") + np.timedelta64(14, "D")])
+
+
 def test_series_without_a_common_frequency_are_named():
     with pytest.raises(DataError, match=r"0 is monthly \(MS\) while 1 is monthly \(ME\); put them into separate files"):
         infer_frequency([pandas_stamps("MS", 9), pandas_stamps("ME", 9)])

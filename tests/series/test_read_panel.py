@@ -6,19 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.series.frame import read_panel, read_table
+from forecast.series.frame import read_panel
 
 BEER = [284, 213, 227, 308, 262, 228, 236, 320, 272, 233, 237, 313]  # Australian beer production from 1956
-
-
-@pytest.fixture
-def csv(tmp_path):
-    def write(text, name="data.csv"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
 
 
 def quarters(**columns):
@@ -197,6 +187,33 @@ def test_year_month_and_day_make_the_time():
     assert panel.stamps(0).tolist() == days.to_numpy().astype("datetime64[ns]").tolist()
 
 
+def hourly_rows(clock):
+    return [f"2020-01-{day:02},{clock(hour)},{day + hour}\n" for day in (1, 2, 3) for hour in range(24)]
+
+
+@pytest.mark.parametrize(
+    ("name", "clock"),
+    [("time", "{:02}:00".format), ("clock", "{:02}:00:00".format), ("hr", str)],
+)
+def test_date_and_time_of_day_make_the_time(csv, name, clock):
+    panel = read_panel(csv(f"date,{name},load\n" + "".join(hourly_rows(clock))))
+    assert panel.frequency.alias == "h"
+    assert panel.y[:25].tolist() == [*range(1, 25), 2]
+    assert said(panel, f"put together from the columns 'date', '{name}'")
+
+
+def test_date_and_time_of_day_of_several_series(csv):
+    rows = [f"{name},{row}" for name in "ab" for row in hourly_rows("{:02}:00".format)]
+    panel = read_panel(csv("meter,date,time,load\n" + "".join(rows)), id_col="meter")
+    assert panel.lengths.tolist() == [72, 72]
+
+
+def test_date_and_hour_of_a_frame():
+    stamps = pd.date_range("2020-01-01", periods=72, freq="h")
+    panel = read_panel(pd.DataFrame({"date": stamps.normalize(), "hour": stamps.hour, "y": 1.0}))
+    assert panel.stamps(0).tolist() == stamps.to_numpy().astype("datetime64[ns]").tolist()
+
+
 def test_truth_values_are_covariates(csv):
     rows = [f"1956-01-{i + 1:02},{y},{'TRUE' if i % 7 == 0 else 'FALSE'}\n" for i, y in enumerate(BEER)]
     panel = read_panel(csv("ds,y,Holiday\n" + "".join(rows)))
@@ -216,125 +233,6 @@ def test_named_columns_win():
     assert panel.columns.time == "begin"
     assert panel.y.tolist() == [1.0] * 24
     assert not any(note.startswith("Columns:") for note in panel.notes)
-
-
-# ------------------------------------------------------------------------------------- stamps, spellings
-
-
-@pytest.mark.parametrize(
-    ("texts", "alias", "second"),
-    [
-        (["1962-01", "1962-02", "1962-03"], "MS", "1962-02-01"),
-        (["1970 Q1", "1970 Q2", "1970 Q3"], "QS-JAN", "1970-04-01"),
-        (["1959Q1", "1959Q2", "1959Q3"], "QS-JAN", "1959-04-01"),
-        (["Q4 1959", "Q1 1960", "Q2 1960"], "QS-JAN", "1960-01-01"),
-        (["1962M01", "1962M02", "1962M03"], "MS", "1962-02-01"),
-        (["1/1962", "2/1962", "3/1962"], "MS", "1962-02-01"),
-        (["2020-W52", "2020-W53", "2021-W01"], "W-MON", "2020-12-28"),
-        (["1/30/1981", "1/31/1981", "2/1/1981"], "D", "1981-01-31"),
-        (["30.1.1981", "31.1.1981", "1.2.1981"], "D", "1981-01-31"),
-        (["1981/01/30", "1981/01/31", "1981/02/01"], "D", "1981-01-31"),
-        (["30-01-81", "31-01-81", "01-02-81"], "D", "1981-01-31"),
-        (["1/1/2020 11:00 AM", "1/1/2020 12:00 PM", "1/1/2020 1:00 PM"], "h", "2020-01-01T12"),
-        (["1962 Jan", "1962 Feb", "1962 Mar"], "MS", "1962-02-01"),
-        (["Jan-72", "Feb-72", "Mar-72"], "MS", "1972-02-01"),
-        (["January 1962", "February 1962", "March 1962"], "MS", "1962-02-01"),
-        (["30 Jan 1981", "31 Jan 1981", "1 Feb 1981"], "D", "1981-01-31"),
-        (
-            ["2020-01-01 00:00:00.100", "2020-01-01 00:00:00.200", "2020-01-01 00:00:00.300"],
-            "100ms",
-            "2020-01-01T00:00:00.2",
-        ),
-        (["20200131", "20200229", "20200331"], "ME", "2020-02-29"),
-        (["202001", "202002", "202003"], "MS", "2020-02-01"),
-    ],
-)
-def test_stamps_of_many_spellings(csv, texts, alias, second):
-    panel = read_panel(csv("when,y\n" + "".join(f"{text},{i + 1}\n" for i, text in enumerate(texts))), time_col="when")
-    assert panel.frequency.alias == alias
-    assert panel.stamps(0)[1] == np.datetime64(second, "ns")
-    assert panel.y.tolist() == [1, 2, 3]
-
-
-def test_order_of_day_and_month_is_decided_by_all_values(csv):
-    month_first = "".join(
-        f"{stamp.month}/{stamp.day}/{stamp.year},1\n" for stamp in pd.date_range("1981-01-01", periods=40)
-    )
-    panel = read_panel(csv("Date,y\n" + month_first))
-    assert panel.frequency.alias == "D"
-    assert not said(panel, "first:", "are read")
-
-
-@pytest.mark.parametrize("order", ["%d/%m/%Y", "%m/%d/%Y"])
-def test_ambiguous_order_is_the_one_that_runs_forward_and_is_said(csv, order):
-    stamps = pd.date_range("1981-01-01", periods=40).to_series()
-    stamps = stamps[(stamps.dt.day <= 12)]
-    panel = read_panel(csv("Date,y\n" + "".join(f"{text},1\n" for text in stamps.dt.strftime(order))))
-    assert panel.stamps(0)[-1] == stamps.iloc[-1]
-    assert said(panel, "Column 'Date'", "day first" if order.startswith("%d") else "month first")
-
-
-def test_whole_numbers_read_as_dates_are_said(csv):
-    panel = read_panel(csv("date,y\n202001,1\n202002,2\n202003,3\n"))
-    assert said(panel, "numbers in column 'date'", "202001 is 2020-01-01")
-
-
-def test_dates_of_python_objects():
-    frame = pd.DataFrame({"day": [stamp.date() for stamp in pd.date_range("2020-01-01", periods=9)], "y": 1.0})
-    assert read_panel(frame).frequency.alias == "D"
-
-
-def test_years_become_dates_if_a_yearly_frequency_is_given():
-    frame = pd.DataFrame({"year": range(1700, 1709), "y": 1.0})
-    assert str(read_panel(frame, freq="YS").starts[0])[:10] == "1700-01-01"
-    assert str(read_panel(frame, freq="YE-JUN").ends[0])[:10] == "1708-06-30"
-    assert read_panel(frame).starts.tolist() == [1700]
-
-
-# ---------------------------------------------------------------------------------------- files, dialects
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "ds,y\n2020-01-01,1.5\n2020-02-01,2\n2020-03-01,1234.5\n",
-        "\ufeffds;y\r\n2020-01-01;1,5\r\n2020-02-01;2\r\n2020-03-01;1.234,5\r\n",
-        "ds\ty\n2020-01-01\t1,5\n2020-02-01\t2\n2020-03-01\t1 234,5\n",
-        'ds|y\n2020-01-01|"1.5"\n2020-02-01|"2"\n2020-03-01|"1,234.5"\n',
-        'ds, y\n2020-01-01, 1.5\n2020-02-01, 2\n2020-03-01, "1,234.50"\n',
-        "ds,y\r2020-01-01,1.5\r2020-02-01,2\r2020-03-01,1234.5\r",
-        "\n\nds,y\n\n2020-01-01,1.5\n\n2020-02-01,2\n2020-03-01,1234.5\n,\n,\n",
-    ],
-)
-def test_dialects_of_csv_give_the_same_series(csv, text):
-    panel = read_panel(csv(text))
-    assert panel.y.tolist() == [1.5, 2, 1234.5]
-    assert panel.frequency.alias == "MS"
-
-
-def test_table_keeps_texts_and_reads_numbers(csv):
-    table = read_table(csv("code;name;amount\n007;true;1,5\n010;NA;\n"))
-    assert table["code"].tolist() == ["007", "010"]
-    assert table["name"].tolist() == ["true", "NA"]
-    np.testing.assert_array_equal(table["amount"], [1.5, np.nan])
-
-
-def test_comma_before_three_digits_is_decimal_only_where_semicolons_separate(csv):
-    assert read_table(csv("a;b\n1;1,234\n"))["b"].tolist() == [1.234]
-    assert read_table(csv('a,b\n1,"1,234"\n'))["b"].tolist() == [1234]
-
-
-def test_blank_rows_at_the_end_are_left_out_and_said(csv):
-    panel = read_panel(csv("ds,y\n2020-01-01,1\n2020-02-01,2\n,\n,\n"))
-    assert len(panel.y) == 2
-    assert said(panel, "2 blank rows", "line 4 of data.csv")
-
-
-@pytest.mark.parametrize("marker", ["", "NA", "NaN", "null", "-", "#N/A"])
-def test_markers_of_missing_values_become_unobserved(csv, marker):
-    panel = read_panel(csv(f"ds,y\n2020-01-01,1\n2020-02-01,{marker}\n2020-03-01,3\n"))
-    np.testing.assert_array_equal(panel.y, [1, np.nan, 3])
-    assert said(panel, "1 empty value", "1 series, first: 'y' at 2020-02-01")
 
 
 # ------------------------------------------------------------------------------------------ grid and gaps
