@@ -19,7 +19,7 @@ class Guess:
     """What is known of a table while its columns are being given their roles."""
 
     def __init__(self, table: Table) -> None:
-        self.frame, self.label = table.frame, table.source.label
+        self.frame, self.label, self.beginning = table.frame, table.source.label, table.source.beginning
         self.kinds = {name: kind_of(self.frame[name]) for name in self.frame.columns}
         self.taken: set[str] = set()
         self.notes: list[str] = []

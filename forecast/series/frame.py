@@ -135,7 +135,7 @@ def _with_index_as_columns(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reads_as_time(index: "pd.Index[Any]") -> bool:
-    return len(index) > 0 and kind_of(index.to_series()) == "stamps"
+    return len(index) > 0 and index.dtype.kind not in "iuf" and kind_of(index.to_series()) == "stamps"
 
 
 def _without_blank_rows(table: Table) -> tuple[Table, list[str]]:

@@ -33,7 +33,7 @@ ALL_COLUMNS = "*"
 class Roles:
     """The columns of a table by what they are."""
 
-    time: tuple[str, ...]  # one column, or year with its parts, or none: rows are counted
+    time: tuple[str, ...]  # one column; date and time of day; year and its parts; none if rows are counted
     id: str | None
     target: str | None  # None in a wide table
     series: tuple[str, ...]  # the columns of a wide table, each of them a series
@@ -85,7 +85,7 @@ def _check_given(guess: Guess, option: str, name: str) -> None:
     if name not in guess.kinds:
         close = difflib.get_close_matches(name, list(guess.kinds), n=1)
         hint = f"the nearest name is {close[0]!r}, of the columns " if close else "name one of "
-        raise DataError(f"{guess.label} has no column {name!r} for {option}; {hint}{listed(guess.kinds)}.")
+        raise DataError(f"{guess.beginning} has no column {name!r} for {option}; {hint}{listed(guess.kinds)}.")
 
 
 def _drop_row_numbers(guess: Guess) -> None:
@@ -143,7 +143,7 @@ def _wide_columns(guess: Guess, time: tuple[str, ...], *, every: bool) -> tuple[
     numbers = guess.free("numbers")
     if every:
         if not numbers:
-            raise DataError(f"{guess.label} has no numeric column; the columns are {listed(guess.kinds)}.")
+            raise DataError(f"{guess.beginning} has no numeric column; the columns are {listed(guess.kinds)}.")
         guess.take(*numbers)
         return tuple(numbers)
     telling = guess.preferred((*TARGET_NAMES, *TARGET_LIKE_NAMES), numbers)
@@ -161,7 +161,8 @@ def _wide_columns(guess: Guess, time: tuple[str, ...], *, every: bool) -> tuple[
 
 
 def _is_binary(column: "pd.Series[Any]") -> bool:
-    return bool(column.dropna().isin([0, 1]).all())
+    values = to_numbers(column).values
+    return bool(np.all((values == 0) | (values == 1) | np.isnan(values)))
 
 
 def _target(guess: Guess, *, long: bool) -> str:
@@ -173,7 +174,7 @@ def _target(guess: Guess, *, long: bool) -> str:
         return numbers[0]
     if not numbers:
         raise DataError(
-            f"{guess.label} has no numeric column that could be the target; the columns are {listed(guess.kinds)}."
+            f"{guess.beginning} has no numeric column that could be the target; the columns are {listed(guess.kinds)}."
         )
     likely = guess.preferred(TARGET_LIKE_NAMES, numbers) or numbers[0]
     every = "" if long else f", or all of them with {_option('target', ALL_COLUMNS)}"

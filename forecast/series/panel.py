@@ -89,9 +89,8 @@ class Panel:
 
     def future(self, h: int) -> Stamps:
         """(S, h) the stamps of the ``h`` steps after the end of each series."""
-        ends, where = np.unique(self.ends, return_inverse=True)
-        rows = np.stack([self.frequency.range(end, h + 1)[1:] for end in ends])
-        return np.asarray(rows[where])
+        steps = np.tile(np.arange(1, h + 1), len(self))
+        return self.frequency.shift(np.repeat(self.ends, h), steps).reshape(len(self), h)
 
     def outward(self, stamps: Stamps) -> "pd.Index[Any]":
         """Stamps as the caller has them: in his time zone, if he had one."""

@@ -55,6 +55,7 @@ def settle(
         return times.stamps, None, ()
     if zone is None:
         return times.stamps, None, ()
+    check_zone(zone)
     wall = times.stamps.copy()
     wall[times.aware] = _local(times.stamps[times.aware], zone)
     wall = _back_to_midnight(wall, codes, zone)
