@@ -31,8 +31,8 @@ class Columns:
 class Panel:
     """Histories on a regular grid; a value that was not observed is NaN.
 
-    Series s owns ``y[indptr[s]:indptr[s + 1]]``; its first and last values may be unobserved only if the
-    caller's data had explicit rows there.
+    Series s owns ``y[indptr[s]:indptr[s + 1]]``. From ``read_panel``, its first and last values are observed;
+    an earlier cutoff (``head``) may end on an unobserved one.
     """
 
     ids: npt.NDArray[np.object_]  # (S,) the caller's own identifiers, str or int

@@ -39,7 +39,7 @@ def test_arithmetic_agrees_with_pandas(alias):
     seed=st.integers(0, 2**32 - 1),
     share=st.floats(0, 0.5),
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_frequency_is_found_again_through_gaps(alias, start, n, seed, share):
     stamps = pandas_stamps(alias, n, str(start))
     keep = np.random.default_rng(seed).random(n) >= share
@@ -52,7 +52,7 @@ def test_frequency_is_found_again_through_gaps(alias, start, n, seed, share):
 
 
 @given(alias=st.sampled_from(ALIASES), steps=st.lists(st.integers(-60, 60), min_size=1, max_size=20))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_shift_and_positions_are_inverse(alias, steps):
     frequency = parse_frequency(alias)
     origin = pandas_stamps(alias, 1)[0]
