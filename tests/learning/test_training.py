@@ -80,9 +80,7 @@ def test_validation_does_not_change_what_is_learned():
 
 
 def test_divergence_is_said_in_one_sentence():
-    with pytest.raises(
-        DataError, match=r"^Training diverged at step \d+ .* smaller learning_rate than 1e\+30,"
-    ):
+    with pytest.raises(DataError, match=r"^Training diverged at step \d+ .* smaller learning_rate than 1e\+30,"):
         fitted(Schedule(10, 32, 1e30))
 
 
