@@ -5,8 +5,6 @@ classes are looked up in the registry, and every length is checked before a kern
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from forecast.errors import ForecastError, ModelFileError, ParameterError
+from forecast.errors import ForecastError, ModelFileError
 from forecast.models import class_of, name_of
 from forecast.models.base import Fitted, Model
 from forecast.series.frequency import parse_frequency
@@ -24,6 +23,12 @@ from forecast.series.panel import Columns, Panel
 FORMAT = 1
 KEY = "gatecast"
 Arrays = dict[str, npt.NDArray[Any]]
+
+# what a document of the wrong shape makes the code that reads it raise
+_DAMAGE = (
+    LookupError, TypeError, ValueError, AttributeError, AssertionError, ArithmeticError, MemoryError, RecursionError,
+    OSError,
+)  # fmt: skip
 
 
 def save(path: str | Path, panel: Panel, fitted: Mapping[str, Fitted]) -> None:
@@ -37,6 +42,7 @@ def save(path: str | Path, panel: Panel, fitted: Mapping[str, Fitted]) -> None:
     from safetensors.numpy import save as dump
 
     from forecast import __version__
+    from forecast.reporting.report import write_text_atomic
 
     arrays, document = _panel_out(panel)
     models = []
@@ -45,20 +51,8 @@ def save(path: str | Path, panel: Panel, fitted: Mapping[str, Fitted]) -> None:
         arrays |= {f"model.{k}.{name}": values for name, values in state.items()}
         models.append({"model": name_of(one.model), "config": _config(one.model), "state": extra})
     header = {"format": FORMAT, "version": __version__, "panel": document, "models": models}
-    content = dump({name: np.ascontiguousarray(a) for name, a in arrays.items()}, {KEY: json.dumps(header)})
-    target = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise ParameterError(f"Cannot write the model to {target}: {error.strerror}; choose another path.") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise ParameterError(f"Cannot write the model to {target}: {error.strerror}; choose another path.") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    metadata = {KEY: json.dumps(header, default=_plain)}
+    write_text_atomic(path, dump({name: np.ascontiguousarray(a) for name, a in arrays.items()}, metadata))
 
 
 def load(path: str | Path) -> tuple[Panel, dict[str, Fitted]]:
@@ -72,11 +66,12 @@ def load(path: str | Path) -> tuple[Panel, dict[str, Fitted]]:
     header, arrays = _read(Path(path))
     if header.get("format") != FORMAT:
         raise ModelFileError(
-            f"{path} was written by gatecast {header.get('version')} in format {header.get('format')}; "
+            f"{path} was written by gatecast {header.get('version')!r} in format {header.get('format')!r}; "
             f"this version reads format {FORMAT}: fit the model again."
         )
     try:
         panel = _panel_in(header["panel"], arrays)
+        _expect(len(header["models"]) >= 1, "it holds no model")
         fitted = {}
         for k, entry in enumerate(header["models"]):
             kind = class_of(entry["model"])
@@ -84,7 +79,7 @@ def load(path: str | Path) -> tuple[Panel, dict[str, Fitted]]:
             prefix = f"model.{k}."
             own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
             fitted[model.name] = kind.fitted_type.from_state(model, own, entry["state"])
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, MemoryError, ForecastError) as error:
+    except (*_DAMAGE, ForecastError) as error:
         raise ModelFileError(f"{path} is damaged ({_reason(error)}); fit and save the model again.") from error
     return panel, fitted
 
@@ -99,7 +94,9 @@ def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})[KEY])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except PermissionError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from error
+    except (SafetensorError, *_DAMAGE) as error:
         raise ModelFileError(f"{path} is not a gatecast model, or it is truncated ({_reason(error)}).") from error
     if not isinstance(header, dict):
         raise ModelFileError(f"{path} is not a gatecast model: its header is no JSON object.")
@@ -113,6 +110,11 @@ def _reason(error: BaseException) -> str:
 def _config(model: Model) -> dict[str, Any]:
     """A model's fields; initial weights are left out, since what came of them is in its state."""
     return {f.name: getattr(model, f.name) for f in fields(model) if f.name != "weights"}  # type: ignore[arg-type]
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays as JSON has them."""
+    return value.tolist()
 
 
 def _frozen(value: Any) -> Any:
@@ -137,18 +139,25 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
     """The panel, with every length checked: kernels do not check bounds."""
     alias = document["freq"]
     frequency = parse_frequency(int(alias) if alias.isdigit() else alias)
-    ids = np.empty(len(document["ids"]), object)
-    ids[:] = document["ids"]
+    names, notes, columns = document["ids"], document["notes"], Columns(**document["columns"])
+    _expect(all(isinstance(name, str | int) for name in names) and len(names) >= 1, "the identifiers are no names")
+    _expect(all(isinstance(note, str) for note in notes), "the notes are no text")
+    _expect(all(isinstance(name, str) for name in (columns.id, columns.time, columns.target)), "a column has no name")
+    _expect(int(document["season_length"]) >= 1, "the season is shorter than a step")
+    pd.Timestamp(0, tz=columns.tz)  # an unknown zone would only show in the forecasts
+    ids = np.empty(len(names), object)
+    ids[:] = names
     y, indptr, starts = arrays["y"], arrays["indptr"], arrays["starts"]
     covariates = {name: arrays[f"covariate.{name}"] for name in document["covariates"]}
     kinds = y.dtype == np.float64 and indptr.dtype == np.int64 and starts.dtype == np.int64
-    sizes = len(ids) >= 1 and indptr.shape == (len(ids) + 1,) and starts.shape == (len(ids),)
-    ends = y.ndim == 1 and sizes and indptr[0] == 0 and indptr[-1] == len(y)
-    if not (kinds and ends and (np.diff(indptr) >= 1).all()):
-        raise ValueError("the series' lengths do not fit the values")
-    if any(values.shape != y.shape or values.dtype != np.float64 for values in covariates.values()):
-        raise ValueError("a covariate's length does not fit the values")
-    return Panel(
+    _expect(kinds and y.ndim == 1, "the values have another type or shape")
+    _expect(indptr.shape == (len(ids) + 1,) and starts.shape == (len(ids),), "there are fewer lengths than series")
+    inside = (indptr >= 0) & (indptr <= len(y))  # differences alone could wrap around
+    _expect(inside.all() and (np.diff(indptr) >= 1).all(), "the lengths do not ascend")
+    _expect(indptr[0] == 0 and indptr[-1] == len(y), "the lengths do not fit the values")
+    fitting = all(values.shape == y.shape and values.dtype == np.float64 for values in covariates.values())
+    _expect(fitting, "a covariate does not fit the values")
+    panel = Panel(
         ids=ids,
         indptr=indptr,
         y=y,
@@ -159,3 +168,11 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
         covariates=covariates,
         notes=tuple(document["notes"]),
     )
+    known = not pd.isna(panel.starts).any() and not pd.isna(panel.future(1)).any()
+    _expect(known, "the stamps cannot be continued")
+    return panel
+
+
+def _expect(holds: Any, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)

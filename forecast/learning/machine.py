@@ -32,7 +32,7 @@ def machine() -> Machine:
     files = [] if folder is None else [file for file in folder.rglob("*") if file.is_file()]
     return Machine(
         device=f"cpu ({llvm.get_host_cpu_name()})",
-        threads=numba.config.NUMBA_NUM_THREADS,
+        threads=numba.config.NUMBA_NUM_THREADS,  # type: ignore[attr-defined]
         cache_folder=folder,
         cache_bytes=sum(file.stat().st_size for file in files),
         compiled=is_warm(),

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import ParameterError
+from forecast_kernels.jit import threads
 from forecast_kernels.network import cpu as kernels
 
 Array = npt.NDArray[Any]
@@ -127,13 +128,14 @@ class Network:
         rng = np.random.default_rng(seed)
         self.theta[:] = 0
         named = self.views()
-        for layer in self.layers:
-            if layer.kind == kernels.LSTM:
-                named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, 4 * layer.n_out)
-                named[f"{layer.name}.R"][:] = _orthogonal(rng, layer.n_out, 4 * layer.n_out)
-                named[f"{layer.name}.b"][layer.n_out : 2 * layer.n_out] = 1
-            elif layer.kind == kernels.DENSE:
-                named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, layer.n_out)
+        with threads(1):  # BLAS threads would make these small factorisations slower
+            for layer in self.layers:
+                if layer.kind == kernels.LSTM:
+                    named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, 4 * layer.n_out)
+                    named[f"{layer.name}.R"][:] = _orthogonal(rng, layer.n_out, 4 * layer.n_out)
+                    named[f"{layer.name}.b"][layer.n_out : 2 * layer.n_out] = 1
+                elif layer.kind == kernels.DENSE:
+                    named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, layer.n_out)
 
     def load(self, values: dict[str, Array]) -> None:
         """Copy parameters by name; all must be there, in the network's own layout."""

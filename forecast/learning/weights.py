@@ -41,14 +41,10 @@ def read_weights(source: Mapping[str, npt.NDArray[Any]] | str | Path, network: N
     values = _load(Path(source)) if isinstance(source, str | Path) else {k: np.asarray(v) for k, v in source.items()}
     if set(network.views()) <= set(values):
         return values
-    if any("weight_ih_l" in name for name in values):
-        recurrent, dense = _torch(values)
-    elif any("recurrent_kernel" in name for name in values):
-        recurrent, dense = _keras(values)
-    else:
-        raise ParameterError(
-            f"The weights hold {sorted(values)}; expected PyTorch's weight_ih_l0 ... or Keras's recurrent_kernel ..."
-        )
+    try:
+        recurrent, dense = _layers(values)
+    except KeyError as error:
+        raise ParameterError(f"The weights hold no {error}, which other layers need; save all of them.") from error
     named: Arrays = {}
     for kind, found, what in ((kernels.LSTM, recurrent, "LSTM"), (kernels.DENSE, dense, "dense")):
         layers = [layer for layer in network.layers if layer.kind == kind]
@@ -57,6 +53,17 @@ def read_weights(source: Mapping[str, npt.NDArray[Any]] | str | Path, network: N
         for layer, arrays in zip(layers, found, strict=True):
             named |= {f"{layer.name}.{name}": a for name, a in arrays.items()}
     return named
+
+
+def _layers(values: Arrays) -> tuple[list[Arrays], list[Arrays]]:
+    """LSTM and dense layers of either layout; KeyError where a part is missing."""
+    if any("weight_ih_l" in name for name in values):
+        return _torch(values)
+    if any("recurrent_kernel" in name for name in values):
+        return _keras(values)
+    raise ParameterError(
+        f"The weights hold {sorted(values)}; expected PyTorch's weight_ih_l0 ... or Keras's recurrent_kernel ..."
+    )
 
 
 def _load(path: Path) -> Arrays:
@@ -88,13 +95,15 @@ def _torch(values: Arrays) -> tuple[list[Arrays], list[Arrays]]:
 
 def _keras(values: Arrays) -> tuple[list[Arrays], list[Arrays]]:
     """LSTM and dense layers by Keras's variable names, whatever stands around them."""
-    layers: dict[str, Arrays] = {}
+    layers: dict[tuple[str, str], Arrays] = {}
     for name, array in values.items():
         match = re.match(r"(.*?)(recurrent_kernel|kernel|bias)([^/]*)$", name)
         if match:
             part = {"kernel": "W", "recurrent_kernel": "R", "bias": "b"}[match[2]]
-            layers.setdefault(match[1] + match[3], {})[part] = array
-    for layer in layers.values():
+            layers.setdefault((match[1], match[3]), {})[part] = array
+    for (before, after), layer in layers.items():
+        if "W" not in layer:
+            raise KeyError(f"{before}kernel{after}")
         layer.setdefault("b", np.zeros(layer["W"].shape[1]))
     recurrent = [layer for layer in layers.values() if "R" in layer]
     return recurrent, [layer for layer in layers.values() if "R" not in layer]

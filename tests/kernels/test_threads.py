@@ -13,28 +13,20 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from forecast.learning import training
-from forecast.learning.network import Network, recurrent_layers
-from forecast.learning.training import Objective, Schedule, WindowData, predict, train
+from forecast.learning.training import Schedule, predict, train
 from forecast.progress import Silent
 from forecast_kernels.jit import threads
-from forecast_kernels.windows.cpu import MEAN, Windowing
+from tests import sine
 
 ROOT = Path(__file__).parents[2]
-OBJECTIVE = Objective(Windowing(12, 3, 4, 6, MEAN, 1), "quantile", (0.1, 0.5, 0.9), 1.0, 0.2)
 several = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
 
 
-def trained(seed, steps=20):
-    """Parameters after some steps on a noisy sine, and what they forecast; batches are two groups."""
-    rng = np.random.default_rng(seed)
-    y = np.sin(np.arange(120) * 2 * np.pi / 6) + rng.normal(0, 0.1, 120)
-    data = WindowData(y, np.array([0, 70, 120]), np.array([[0.0, 1.0]] * 2), np.full(2, 0.01))
-    windows = np.array([[0, k] for k in range(6, 69)] + [[1, k] for k in range(6, 49)])
-    layers = recurrent_layers(steps=4, inputs=6, embed=8, hidden=8, layers=2, dropout=True, extra=4, head=8, outputs=12)
-    network = Network(layers)
-    network.initialise(seed)
-    train(network, data, windows, OBJECTIVE, Schedule(steps, 32, 1e-2, seed=seed), Silent())
-    return np.concatenate([network.theta, predict(network, data, windows[:20], OBJECTIVE).ravel()])
+def trained(seed):
+    """Parameters after some steps of two groups each, and what they forecast."""
+    network, data, windows = sine.network(seed), sine.data(seed), sine.windows()
+    train(network, data, windows, sine.OBJECTIVE, Schedule(20, 32, 1e-2, seed=seed), Silent())
+    return np.concatenate([network.theta, predict(network, data, windows[:20], sine.OBJECTIVE).ravel()])
 
 
 def digest():

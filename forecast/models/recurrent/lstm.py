@@ -12,28 +12,20 @@ import numpy.typing as npt
 
 from forecast.errors import DataError, DeviceError, ParameterError
 from forecast.learning.network import Network, recurrent_layers
-from forecast.learning.training import LOSSES, SCHEDULES, History, Objective, Schedule, WindowData, predict, train
+from forecast.learning.training import History, Objective, Schedule, WindowData, predict, train
 from forecast.learning.warmup import warmup
 from forecast.learning.weights import read_weights
 from forecast.models.base import Fitted, Forecast, Model, State
+from forecast.models.recurrent.checks import SCALERS, check_config
 from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
 from forecast.models.recurrent.paths import interpolated, simulate
 from forecast.progress import Progress
 from forecast.series.panel import Panel
 from forecast.series.scaling import allows_log, levels, restored, transformed
 from forecast.series.windows import windows_at_end, windows_between
-from forecast_kernels.windows import cpu as windows_kernels
 from forecast_kernels.windows.cpu import Windowing
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
-SCALERS = {
-    "none": windows_kernels.NONE,
-    "last": windows_kernels.LAST,
-    "mean": windows_kernels.MEAN,
-    "series": windows_kernels.SERIES,
-}
-
-
 _CHOSEN = (
     "horizon", "context_length", "patch_length", "season_length", "hidden_size", "num_layers", "embedding_size",
     "head_size", "transform", "scaler", "batch_size", "max_steps",
@@ -115,7 +107,7 @@ class LSTM(Model):
     """Name of the forecast column."""
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_config(self)
 
     @classmethod
     def classic(cls, window: int = 10, hidden_size: int = 50, max_epochs: int = 20, **options: Any) -> Self:
@@ -204,10 +196,12 @@ class FittedLSTM(Fitted):
         return self.history.losses
 
     def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
-        if quantiles and self.model.loss != "quantile":
+        learned = self.model.quantiles if self.model.loss == "quantile" else ()
+        if quantiles and len(learned) < 2:
+            what = f"loss={self.model.loss!r}" + (f" and quantiles={learned}" if learned else "")
             raise ParameterError(
-                f"{self.model.name} was trained with loss={self.model.loss!r}, which gives no intervals; leave out "
-                "level and quantiles, or train with loss='quantile'."
+                f"{self.model.name} was trained with {what}, which gives no intervals; leave out level and "
+                "quantiles, or train with loss='quantile' and several quantiles."
             )
         chunk = max(1, 50_000_000 // (8 * (self._tail + h)))  # the buffers of a chunk stay below 50 MB
         point = np.empty((len(panel), h))
@@ -259,11 +253,15 @@ class FittedLSTM(Fitted):
     @classmethod
     def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
         resolved = replace(model, weights=None, **extra["resolved"])
+        theta, history = arrays["theta"], extra["history"]
+        if resolved.context_length % resolved.patch_length or resolved.num_layers > theta.size:
+            raise ValueError("the network's sizes contradict each other")
         network, _ = _build(resolved)
-        if arrays["theta"].shape != network.theta.shape:
-            raise ValueError(f"theta has shape {arrays['theta'].shape}, the config asks for {network.theta.shape}")
-        network.theta[:] = arrays["theta"]
-        return cls(model, resolved, network, History(**extra["history"]))
+        if theta.shape != network.theta.shape or theta.dtype != network.theta.dtype:
+            raise ValueError(f"there are {theta.shape} weights, the config asks for {network.theta.shape}")
+        network.theta[:] = theta
+        losses, validation = (list(map(float, history[name])) for name in ("losses", "validation"))
+        return cls(model, resolved, network, History(losses, validation, int(history["steps"])))
 
 
 LSTM.fitted_type = FittedLSTM
@@ -275,7 +273,8 @@ def _build(resolved: LSTM) -> tuple[Network, Objective]:
     assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
     assert r.season_length is not None and r.hidden_size is not None and r.num_layers is not None
     assert r.embedding_size is not None and r.head_size is not None
-    spec = Windowing(r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], int(r.mask_input))
+    sizes = (r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], r.mask_input)
+    spec = Windowing(*map(int, sizes))  # other integer types would be compiled for anew
     quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
     objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout)
     layers = recurrent_layers(
@@ -335,36 +334,3 @@ def _schedule(model: LSTM, windows: int) -> Schedule:
         validate_every=model.val_check_steps,
         seed=model.seed,
     )
-
-
-def _check(model: LSTM) -> None:
-    """Refuse what cannot work, with the field's name, the value found and the range."""
-    at_least = {
-        "horizon": 1, "context_length": 1, "patch_length": 1, "season_length": 0, "hidden_size": 1, "num_layers": 1,
-        "embedding_size": 0, "head_size": 0, "batch_size": 1, "max_steps": 0, "max_epochs": 1, "seed": 0,
-        "early_stopping_patience": 0, "val_size": 0, "val_check_steps": 1, "weight_decay": 0, "clip_norm": 0,
-    }  # fmt: skip
-    for name, least in at_least.items():
-        value = getattr(model, name)
-        if value is not None and value < least:
-            raise ParameterError(f"LSTM's {name} is {value}; it must be at least {least}.")
-    for name in ("learning_rate", "huber_delta"):
-        if not getattr(model, name) > 0:
-            raise ParameterError(f"LSTM's {name} is {getattr(model, name)}; it must be above 0.")
-    if not 0 <= model.dropout < 1:
-        raise ParameterError(f"LSTM's dropout is {model.dropout}; it must lie in [0, 1).")
-    choices = {
-        "loss": LOSSES, "schedule": SCHEDULES, "transform": ("auto", "log", "none"), "scaler": ("auto", *SCALERS),
-        "device": ("cpu", "auto", "cuda"),
-    }  # fmt: skip
-    for name, allowed in choices.items():
-        if getattr(model, name) not in allowed:
-            raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be one of {', '.join(allowed)}.")
-    q = model.quantiles
-    if 0.5 not in q or list(q) != sorted(set(q)) or not 0 < q[0] <= q[-1] < 1:
-        raise ParameterError(f"LSTM's quantiles are {q}; they must ascend strictly between 0 and 1 and hold 0.5.")
-    patch, context = model.patch_length, model.context_length
-    if patch is not None and context is not None and patch > context:
-        raise ParameterError(f"LSTM's patch_length {patch} is longer than its context_length {context}.")
-    if model.early_stopping_patience and not model.val_size:
-        raise ParameterError("LSTM's early_stopping_patience needs val_size: the values held out to judge by.")

@@ -24,8 +24,6 @@ def interpolated(values: Floats, grid: Floats, quantiles: tuple[float, ...]) -> 
     """
     if not quantiles:
         return values[..., :0]
-    if len(grid) == 1:
-        return np.repeat(values, len(quantiles), axis=-1)
     place, weight = _places(grid, np.array(quantiles))
     return np.sort(values[..., place] * (1 - weight) + values[..., place + 1] * weight, axis=-1)
 
@@ -57,7 +55,6 @@ def simulate(
     point = _roll(block, data, tail, h, horizon, lambda out: out[:, :, middle])
     if not quantiles:
         return point, np.empty((*point.shape, 0))
-    rng = np.random.default_rng(seed)
 
     def draw(out: Floats) -> Floats:
         place, weight = _places(grid, rng.uniform(1e-4, 1 - 1e-4, out.shape[:2]))
@@ -67,6 +64,7 @@ def simulate(
 
     spread = np.empty((*point.shape, len(quantiles)))
     for s in range(len(point)):
+        rng = np.random.default_rng(seed)  # the same draws for each, so that a series does not depend on its neighbours
         alone = WindowData(
             np.tile(data.y[data.indptr[s] : data.indptr[s + 1]], PATHS),
             np.arange(PATHS + 1) * (data.indptr[s + 1] - data.indptr[s]),

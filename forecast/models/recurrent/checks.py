@@ -1,0 +1,72 @@
+"""Refuse a config that cannot work, with the field's name, the value found and the range."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from math import inf
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.errors import ParameterError
+from forecast.learning.training import LOSSES, SCHEDULES
+from forecast_kernels.windows import cpu as kernels
+
+if TYPE_CHECKING:
+    from forecast.models.recurrent.lstm import LSTM
+
+SCALERS = {"none": kernels.NONE, "last": kernels.LAST, "mean": kernels.MEAN, "series": kernels.SERIES}
+
+_LEAST = {
+    "horizon": 1, "context_length": 1, "patch_length": 1, "season_length": 0, "hidden_size": 1, "num_layers": 1,
+    "embedding_size": 0, "head_size": 0, "batch_size": 1, "max_steps": 0, "max_epochs": 1, "seed": 0,
+    "early_stopping_patience": 0, "val_size": 0, "val_check_steps": 1,
+}  # fmt: skip
+_RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
+    "learning_rate": (lambda value: 0 < value < inf, "above 0"),
+    "huber_delta": (lambda value: 0 < value < inf, "above 0"),
+    "dropout": (lambda value: 0 <= value < 1, "in [0, 1)"),
+    "weight_decay": (lambda value: 0 <= value < inf, "at least 0"),
+    "clip_norm": (lambda value: 0 <= value < inf, "at least 0"),
+}
+_CHOICES = {
+    "loss": tuple(LOSSES), "schedule": SCHEDULES, "transform": ("auto", "log", "none"), "scaler": ("auto", *SCALERS),
+    "device": ("cpu", "auto", "cuda"),
+}  # fmt: skip
+
+
+def check_config(model: "LSTM") -> None:
+    """Check every field by itself, then those that depend on each other."""
+    may_be_none = {field.name for field in fields(model) if field.default is None}
+    for name, least in _LEAST.items():
+        value = getattr(model, name)
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+        if not whole and not (value is None and name in may_be_none):
+            raise ParameterError(f"LSTM's {name} is {value!r}; it must be a whole number of at least {least}.")
+    for name, (allowed, range_) in _RANGES.items():
+        value = getattr(model, name)
+        if not isinstance(value, Real) or isinstance(value, bool) or not allowed(float(value)):
+            raise ParameterError(f"LSTM's {name} is {value!r}; it must be a number {range_}.")
+    for name, choices in _CHOICES.items():
+        if getattr(model, name) not in choices:
+            raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be one of {', '.join(choices)}.")
+    if not isinstance(model.mask_input, bool):
+        raise ParameterError(f"LSTM's mask_input is {model.mask_input!r}; it must be True or False.")
+    if not _are_probabilities(model.quantiles):
+        raise ParameterError(
+            f"LSTM's quantiles are {model.quantiles}; they must ascend strictly between 0 and 1 and hold 0.5."
+        )
+    patch, context = model.patch_length, model.context_length
+    if patch is not None and context is not None and patch > context:
+        raise ParameterError(f"LSTM's patch_length {patch} is longer than its context_length {context}.")
+    if model.early_stopping_patience and not model.val_size:
+        raise ParameterError("LSTM's early_stopping_patience needs val_size: the values held out to judge by.")
+
+
+def _are_probabilities(values: Any) -> bool:
+    """Whether they are numbers that ascend strictly between 0 and 1, one of them 0.5."""
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError):
+        return False
+    return 0.5 in numbers and all(0 < q < 1 for q in numbers) and numbers == sorted(set(numbers))

@@ -1,0 +1,96 @@
+"""Warm-up: compiles once, marks the cache, and does nothing later; every kernel that training needs is then there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forecast.learning import warmup
+from forecast.progress import Silent
+
+ROOT = Path(__file__).parents[2]
+
+
+class Recorder(Silent):
+    def __init__(self):
+        self.calls = []
+
+    def start(self, label, total):
+        self.calls.append((label, total))
+
+    def advance(self, steps=1, **figures):
+        self.calls.append(steps)
+
+    def finish(self):
+        self.calls.append("finished")
+
+
+@pytest.fixture
+def cold(monkeypatch, tmp_path):
+    """As if nothing had been compiled; the kernels themselves are this session's."""
+    monkeypatch.setattr(warmup, "_warm", False)
+    monkeypatch.setattr(warmup, "cache_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_warmup_marks_the_cache_and_is_nothing_later(cold, monkeypatch):
+    first, second = Recorder(), Recorder()
+    assert not warmup.is_warm()
+    warmup.warmup(first)
+    (label, total), *steps, end = first.calls
+    assert label == warmup.LABEL
+    assert (sum(steps), end) == (total, "finished")
+    assert warmup.is_warm()
+    monkeypatch.setattr(warmup, "_warm", False)  # another process
+    assert warmup.is_warm()
+    warmup.warmup(second)
+    assert second.calls == []
+
+
+def test_warmup_without_a_cache_is_done_once_a_process(cold, monkeypatch):
+    monkeypatch.setattr(warmup, "cache_folder", lambda: None)
+    warmup.warmup()
+    assert warmup.is_warm()
+    assert not list(cold.iterdir())
+
+
+def test_warmup_that_fails_leaves_no_mark(cold, monkeypatch):
+    def broken():
+        raise MemoryError
+
+    recorder = Recorder()
+    monkeypatch.setattr(warmup, "_steps", lambda: [broken])
+    with pytest.raises(MemoryError):
+        warmup.warmup(recorder)
+    assert recorder.calls[-1] == "finished"
+    assert not warmup.is_warm()
+
+
+def test_training_after_warmup_compiles_nothing():
+    script = (
+        "from forecast.learning.warmup import warmup\n"
+        "warmup()\n"
+        "import numpy as np\n"
+        "from forecast.models.recurrent import LSTM\n"
+        "from forecast_kernels.network.cpu import run_group, run_groups\n"
+        "from forecast_kernels.optim.cpu import adam_step, sum_gradients\n"
+        "from tests.toys import make_panel\n"
+        "for options in ({}, {'season_length': 0, 'loss': 'huber', 'dropout': 0, 'num_layers': 1}):\n"
+        "    LSTM(max_steps=2, **options).fit(make_panel()).predict(make_panel(), 3)\n"
+        "for kernel in (run_group, run_groups, adam_step, sum_gradients):\n"
+        "    print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))\n"
+    )
+    warmup.warmup()
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": paths},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["1", "0"] * 4
