@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from forecast.errors import ParameterError
 from forecast_kernels.jit import threads
+from forecast_kernels.matmul.cpu import PACKED
 from forecast_kernels.network import cpu as kernels
 
 Array = npt.NDArray[Any]
@@ -89,6 +90,8 @@ class Plan:
     extra: int  # offsets
     target: int
     mask: int
+    packed: int
+    n_packed: int  # values for packed matrices
 
 
 class Network:
@@ -155,10 +158,11 @@ class Network:
             at, end = end, end + count
             return at
 
+        weighted = [layer for layer in self.layers if layer.shapes]
         where = {"extra": take(rows * extra), "target": take(rows * horizon), "mask": take(rows * horizon)}
         first = self.layers[0]
         value = take(first.steps * rows * first.n_in)
-        gradient = take(first.steps * rows * first.n_in) if training else 0
+        gradient = -1  # nobody needs the gradient of the input
         for k, layer in enumerate(self.layers):
             out_steps = 1 if layer.kind == kernels.LAST else layer.steps
             out = take(out_steps * rows * layer.n_out)
@@ -166,13 +170,14 @@ class Network:
             own = 0
             if layer.kind == kernels.LSTM:
                 T, width, H = layer.steps, layer.n_in + layer.n_out, layer.n_out
-                own = take(rows * ((T + 1) * (width + H) + T * 4 * H + width + H))
+                own = take(rows * ((T + 1) * (width + H) + T * 4 * H + 2 * H))
             table[k] = (
                 layer.kind, layer.n_in, layer.n_out, layer.activation, layer.steps,
                 self.offsets[k], value, out, gradient, dout, own,
             )  # fmt: skip
             value, gradient = out, dout
-        return Plan(rows, end, table, **where)
+        n_packed = max(PACKED, *(_size(layer.shapes["W"]) + _size(layer.shapes.get("R", (0,))) for layer in weighted))
+        return Plan(rows, table=table, packed=take(n_packed), n_packed=n_packed, size=end, **where)
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -62,10 +62,10 @@ def _steps() -> list[Callable[[], object]]:
 
     return [
         lambda: address_of(gather_windows, *values, whole, spec, deep, wide, double, double[0], wide, wide),
-        lambda: address_of(lstm_forward, deep, wide, flat, deep, deep, deep, deep),
-        lambda: address_of(lstm_backward, wide, deep, deep, deep, deep, deep, wide, flat, wide, wide),
-        lambda: address_of(dense_forward, wide, wide, flat, 0, wide),
-        lambda: address_of(dense_backward, wide, wide, wide, 0, wide, wide, wide, flat),
+        lambda: address_of(lstm_forward, deep, wide, flat, deep, deep, deep, deep, flat),
+        lambda: address_of(lstm_backward, wide, deep, deep, deep, deep, deep, wide, flat, wide, wide, flat),
+        lambda: address_of(dense_forward, wide, wide, flat, 0, wide, flat),
+        lambda: address_of(dense_backward, wide, wide, wide, 0, wide, wide, wide, flat, flat),
         lambda: address_of(loss_forward_backward, 0, wide, wide, wide, flat, np.float32(1), wide),
         run,
     ]

@@ -22,7 +22,6 @@ import platformdirs
 from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.extending import intrinsic
-from threadpoolctl import ThreadpoolController
 
 Array = npt.NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -137,13 +136,6 @@ _running = threading.RLock()
 
 
 @cache
-def _blas() -> ThreadpoolController:
-    import scipy.linalg.cython_blas  # noqa: F401 - the BLAS behind Numba's np.dot, which must be loaded to be held
-
-    return ThreadpoolController()
-
-
-@cache
 def _start_threads() -> None:
     """Let Numba start its threads such that one that waits soon sleeps.
 
@@ -162,13 +154,13 @@ def _start_threads() -> None:
 
 @contextmanager
 def threads(count: int | None = None) -> Iterator[int]:
-    """Hold ``count`` Numba threads (default: all that Numba may use) and one BLAS thread in each; restores both.
+    """Hold ``count`` Numba threads (default: all that Numba may use); restores what was before.
 
     Only one Python thread at a time is let in: not every threading layer of Numba allows more.
     """
     limit = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     wanted = limit if count is None else max(1, min(count, limit))
-    with _running, _blas().limit(limits=1, user_api="blas"):
+    with _running:
         _start_threads()
         before = numba.get_num_threads()
         numba.set_num_threads(wanted)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
+from forecast_kernels.matmul.cpu import PACKED
 from tests import naive, peers
 
 # float64: rounding. float32: tanh within 3.3e-7, carried through 7 steps of values up to about 1; gradients up to 20.
@@ -27,6 +28,11 @@ class Saved(NamedTuple):
     gates: np.ndarray
 
 
+def space(WR):
+    """Room for packed matrices, all NaN."""
+    return np.full(max(WR.size, PACKED), np.nan, WR.dtype)
+
+
 def forward(x, W, R, b, h0, c0, dtype):
     """Run one layer; every buffer starts as NaN, so that nothing unwritten is read."""
     (T, B, D), H = x.shape, R.shape[0]
@@ -34,7 +40,7 @@ def forward(x, W, R, b, h0, c0, dtype):
     gates, out = np.full((T, B, 4 * H), np.nan, dtype), np.full((T, B, H), np.nan, dtype)
     xh[0, :, D:], c[0] = h0, c0
     WR = np.concatenate([W, R]).astype(dtype, order="C")
-    lstm_forward(np.ascontiguousarray(x, dtype), WR, b.astype(dtype), xh, c, gates, out)
+    lstm_forward(np.ascontiguousarray(x, dtype), WR, b.astype(dtype), xh, c, gates, out, space(WR))
     return out, c, Saved(WR, xh, c, gates)
 
 
@@ -43,10 +49,9 @@ def backward(saved, dh, dh_n, dc_n, dtype):
     T, B, H = dh.shape
     D = len(saved.WR) - H
     dx, dWR = np.full((T, B, D), np.nan, dtype), np.full((D + H, 4 * H), np.nan, dtype)
-    db, dxh = np.full(4 * H, np.nan, dtype), np.full((B, D + H), np.nan, dtype)
-    dxh[:, D:], dc = dh_n, dc_n.astype(dtype)
-    lstm_backward(*saved, np.ascontiguousarray(dh, dtype), dx, dWR, db, dxh, dc)
-    return {"x": dx, "W": dWR[:D], "R": dWR[D:], "b": db, "h0": dxh[:, D:], "c0": dc}
+    db, dh_0, dc = np.full(4 * H, np.nan, dtype), np.array(dh_n, dtype, order="C"), dc_n.astype(dtype)
+    lstm_backward(*saved, np.ascontiguousarray(dh, dtype), dx, dWR, db, dh_0, dc, space(dWR))
+    return {"x": dx, "W": dWR[:D], "R": dWR[D:], "b": db, "h0": dh_0, "c0": dc}
 
 
 def stacked(golden, layer):

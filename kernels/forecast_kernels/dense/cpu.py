@@ -3,9 +3,8 @@
 Notation: B rows, D inputs, H outputs. Activations: 0 none, 1 ReLU.
 """
 
-import numpy as np
-
 from forecast_kernels.jit import Array, kernel
+from forecast_kernels.matmul.cpu import multiply, multiply_transposed, pack, pack_transposed
 
 
 @kernel
@@ -15,14 +14,17 @@ def dense_forward(
     b: Array,  # (H,) read
     activation: int,  # 0 none, 1 ReLU
     out: Array,  # (B, H) written
+    packed: Array,  # at least D * H values, workspace
 ) -> None:
     """``out = activation(x W + b)``."""
-    np.dot(x, W, out)
+    pack(W, packed)
+    multiply(x, packed, out)
     zero = out.dtype.type(0)
     for r in range(out.shape[0]):
+        row = out[r]
         for j in range(out.shape[1]):
-            value = out[r, j] + b[j]
-            out[r, j] = zero if activation == 1 and value < zero else value  # NaN stays NaN
+            value = row[j] + b[j]
+            row[j] = zero if activation == 1 and value < zero else value  # NaN stays NaN
 
 
 @kernel
@@ -32,18 +34,22 @@ def dense_backward(
     out: Array,  # (B, H) read, as forward left it
     activation: int,  # 0 none, 1 ReLU
     dout: Array,  # (B, H) gradient of out; overwritten by the gradient before the activation
-    dx: Array,  # (B, D) written
+    dx: Array,  # (B, D) written; (0, D) where nobody needs it
     dW: Array,  # (D, H) written
     db: Array,  # (H,) written
+    packed: Array,  # at least max(D * H, PACKED) values, workspace
 ) -> None:
     """Gradients of the input and the parameters."""
     zero = out.dtype.type(0)
     for j in range(out.shape[1]):
         db[j] = zero
     for r in range(out.shape[0]):
+        row, drow = out[r], dout[r]
         for j in range(out.shape[1]):
-            if activation == 1 and out[r, j] <= zero:
-                dout[r, j] = zero
-            db[j] += dout[r, j]
-    np.dot(dout, W.T, dx)
-    np.dot(x.T, dout, dW)
+            if activation == 1 and row[j] <= zero:
+                drow[j] = zero
+            db[j] += drow[j]
+    if dx.shape[0] == x.shape[0]:
+        pack_transposed(W, packed)
+        multiply(dout, packed, dx)
+    multiply_transposed(x, dout, packed, dW)

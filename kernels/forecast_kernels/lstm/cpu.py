@@ -2,13 +2,12 @@
 
 Notation: B batch rows, T time, D inputs, H hidden; ``K = D + H``. Time-major, C-contiguous. Gate order i f g o.
 The input x[t] and the state h[t-1] stand side by side in one row of ``xh``, and W over R in ``WR``, so that a step is a
-single GEMM of depth K, and so is the gradient of all weights.
+single product of depth K, and so is the gradient of all weights.
 """
-
-import numpy as np
 
 from forecast_kernels.jit import Array, kernel
 from forecast_kernels.lstm.cell import lstm_gates, lstm_state, lstm_state_backward
+from forecast_kernels.matmul.cpu import multiply, multiply_transposed, pack, pack_transposed
 
 
 @kernel
@@ -20,27 +19,27 @@ def lstm_forward(
     c: Array,  # (T + 1, B, H) written, but c[0] is read: the start state
     gates: Array,  # (T, B, 4H) written: activated i f g o
     out: Array,  # (T, B, H) written: h[t]
+    packed: Array,  # at least (D + H) * 4H values, workspace
 ) -> None:
     """Run the sequence from the start state; what backward needs stays in ``xh``, ``c`` and ``gates``."""
     T, B, D = x.shape
     H = out.shape[2]
+    bi, bf, bg, bo = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
+    pack(WR, packed)
     for t in range(T):
         for r in range(B):
+            source, row = x[t, r], xh[t, r]
             for d in range(D):
-                xh[t, r, d] = x[t, r, d]
-        pre = gates[t]
-        np.dot(xh[t], WR, pre)
+                row[d] = source[d]
+        multiply(xh[t], packed, gates[t])
         for r in range(B):
-            p = pre[r]
+            p, state = gates[t, r], xh[t + 1, r, D:]
+            i, f, g, o = p[:H], p[H : 2 * H], p[2 * H : 3 * H], p[3 * H :]
             c_prev, c_next, h = c[t, r], c[t + 1, r], out[t, r]
             for j in range(H):
-                i, f, g, o = lstm_gates(
-                    p[j] + b[j], p[H + j] + b[H + j], p[2 * H + j] + b[2 * H + j], p[3 * H + j] + b[3 * H + j]
-                )
-                p[j], p[H + j], p[2 * H + j], p[3 * H + j] = i, f, g, o
-                c_next[j], h[j] = lstm_state(i, f, g, o, c_prev[j])
-            for j in range(H):
-                xh[t + 1, r, D + j] = h[j]
+                i[j], f[j], g[j], o[j] = lstm_gates(i[j] + bi[j], f[j] + bf[j], g[j] + bg[j], o[j] + bo[j])
+                c_next[j], h[j] = lstm_state(i[j], f[j], g[j], o[j], c_prev[j])
+                state[j] = h[j]
 
 
 @kernel
@@ -50,31 +49,35 @@ def lstm_backward(
     c: Array,  # (T + 1, B, H) read
     gates: Array,  # (T, B, 4H) activated on entry, overwritten by the gradient of the pre-activations
     dout: Array,  # (T, B, H) read: gradient of out
-    dx: Array,  # (T, B, D) written
+    dx: Array,  # (T, B, D) written; (0, B, D) where nobody needs it
     dWR: Array,  # (D + H, 4H) written
     db: Array,  # (4H,) written
-    dxh: Array,  # (B, D + H) workspace; dxh[:, D:] on entry the gradient of the last h, on return of the start state's
-    dc: Array,  # (B, H) on entry the gradient of the last c, on return of the start state's
+    dh: Array,  # (B, H) on entry the gradient of the last h, on return of the start state's h
+    dc: Array,  # (B, H) on entry the gradient of the last c, on return of the start state's c
+    packed: Array,  # at least max((D + H) * 4H, PACKED) values, workspace
 ) -> None:
     """Backpropagation through time."""
-    T, B, D = dx.shape
-    H = dc.shape[1]
+    T, B, H = dout.shape
+    D = dx.shape[2]
+    pack_transposed(WR[D:], packed)
     for t in range(T - 1, -1, -1):
         for r in range(B):
             p = gates[t, r]
-            c_prev, c_here, dh_out, dh_next, dc_r = c[t, r], c[t + 1, r], dout[t, r], dxh[r, D:], dc[r]
+            i, f, g, o = p[:H], p[H : 2 * H], p[2 * H : 3 * H], p[3 * H :]
+            c_prev, c_here, dh_out, dh_next, dc_r = c[t, r], c[t + 1, r], dout[t, r], dh[r], dc[r]
             for j in range(H):
-                p[j], p[H + j], p[2 * H + j], p[3 * H + j], dc_r[j] = lstm_state_backward(
-                    p[j], p[H + j], p[2 * H + j], p[3 * H + j], c_prev[j], c_here[j], dh_out[j] + dh_next[j], dc_r[j]
+                i[j], f[j], g[j], o[j], dc_r[j] = lstm_state_backward(
+                    i[j], f[j], g[j], o[j], c_prev[j], c_here[j], dh_out[j] + dh_next[j], dc_r[j]
                 )
-        np.dot(gates[t], WR.T, dxh)
-        for r in range(B):
-            for d in range(D):
-                dx[t, r, d] = dxh[r, d]
+        multiply(gates[t], packed, dh)
     dpre = gates.reshape(T * B, 4 * H)
-    np.dot(xh[:T].reshape(T * B, D + H).T, dpre, dWR)
+    if dx.shape[0] == T:
+        pack_transposed(WR[:D], packed)
+        multiply(dpre, packed, dx.reshape(T * B, D))
+    multiply_transposed(xh[:T].reshape(T * B, D + H), dpre, packed, dWR)
     for j in range(4 * H):
         db[j] = 0
     for r in range(T * B):
+        row = dpre[r]
         for j in range(4 * H):
-            db[j] += dpre[r, j]
+            db[j] += row[j]

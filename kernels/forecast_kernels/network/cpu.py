@@ -34,6 +34,8 @@ class Heads(NamedTuple):
     target: int  # offset of (B, h)
     mask: int  # offset of (B, h)
     n_extra: int  # X
+    packed: int  # offset of the space in which matrices are packed
+    n_packed: int  # its size
     loss: int  # see loss.cpu
     delta: float  # of the Huber loss
     dropout: float  # rate of every DROPOUT layer
@@ -51,7 +53,7 @@ def _view2(work: Array, offset: int, a: int, b: int) -> Array:
 
 @cell
 def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array]:
-    """Private buffers of an LSTM layer: xh, c, gates, dxh, dc."""
+    """Private buffers of an LSTM layer: xh, c, gates, dh, dc."""
     T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[OWN]
     xh = _view3(work, at, T + 1, B, D + H)
     at += xh.size
@@ -59,9 +61,8 @@ def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array,
     at += c.size
     gates = _view3(work, at, T, B, 4 * H)
     at += gates.size
-    dxh = _view2(work, at, B, D + H)
-    at += dxh.size
-    return xh, c, gates, dxh, _view2(work, at, B, H)
+    dh = _view2(work, at, B, H)
+    return xh, c, gates, dh, _view2(work, at + dh.size, B, H)
 
 
 @cell
@@ -75,6 +76,7 @@ def network_forward(
     seed: np.uint64,  # uint64, of this step and group
 ) -> None:
     """Run all layers; the output of the last one stays in the workspace."""
+    packed = work[heads.packed : heads.packed + heads.n_packed]
     for k in range(table.shape[0]):
         row = table[k]
         T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[THETA]
@@ -86,12 +88,12 @@ def network_forward(
             WR = _view2(theta, at, D + H, 4 * H)
             b = theta[at + WR.size : at + WR.size + 4 * H]
             x, out = _view3(work, row[INPUT], T, B, D), _view3(work, row[OUTPUT], T, B, H)
-            lstm_forward(x, WR, b, xh, c, gates, out)
+            lstm_forward(x, WR, b, xh, c, gates, out, packed)
         elif row[KIND] == DENSE:
             W = _view2(theta, at, D, H)
             b = theta[at + W.size : at + W.size + H]
             x2, out2 = _view2(work, row[INPUT], T * B, D), _view2(work, row[OUTPUT], T * B, H)
-            dense_forward(x2, W, b, row[ACTIVATION], out2)
+            dense_forward(x2, W, b, row[ACTIVATION], out2, packed)
         elif row[KIND] == DROPOUT:
             flat, flat_out = work[row[INPUT] : row[INPUT] + T * B * D], work[row[OUTPUT] : row[OUTPUT] + T * B * D]
             dropout(flat, heads.dropout if training else 0.0, mix(seed, np.uint64(k)), flat_out)
@@ -115,25 +117,27 @@ def network_backward(
     heads: Heads,
     seed: np.uint64,  # the one given to forward
 ) -> None:
-    """Gradients of all parameters, and of the input in the workspace."""
+    """Gradients of all parameters; that of the network's input only where D_INPUT has a place for it (not -1)."""
+    packed = work[heads.packed : heads.packed + heads.n_packed]
     for k in range(table.shape[0] - 1, -1, -1):
         row = table[k]
         T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[THETA]
+        wanted = T if row[D_INPUT] >= 0 else 0
         if row[KIND] == LSTM:
-            xh, c, gates, dxh, dc = _lstm_buffers(work, row, B)
+            xh, c, gates, dh, dc = _lstm_buffers(work, row, B)
             for r in range(B):
                 for j in range(H):
-                    dxh[r, D + j] = dc[r, j] = 0
+                    dh[r, j] = dc[r, j] = 0
             WR, dWR = _view2(theta, at, D + H, 4 * H), _view2(gradient, at, D + H, 4 * H)
             db = gradient[at + WR.size : at + WR.size + 4 * H]
-            dx, dout = _view3(work, row[D_INPUT], T, B, D), _view3(work, row[D_OUTPUT], T, B, H)
-            lstm_backward(WR, xh, c, gates, dout, dx, dWR, db, dxh, dc)
+            dx, dout = _view3(work, max(row[D_INPUT], 0), wanted, B, D), _view3(work, row[D_OUTPUT], T, B, H)
+            lstm_backward(WR, xh, c, gates, dout, dx, dWR, db, dh, dc, packed)
         elif row[KIND] == DENSE:
             W, dW = _view2(theta, at, D, H), _view2(gradient, at, D, H)
             db = gradient[at + W.size : at + W.size + H]
             x2, out2 = _view2(work, row[INPUT], T * B, D), _view2(work, row[OUTPUT], T * B, H)
-            dx2, dout2 = _view2(work, row[D_INPUT], T * B, D), _view2(work, row[D_OUTPUT], T * B, H)
-            dense_backward(x2, W, out2, row[ACTIVATION], dout2, dx2, dW, db)
+            dx2, dout2 = _view2(work, max(row[D_INPUT], 0), wanted * B, D), _view2(work, row[D_OUTPUT], T * B, H)
+            dense_backward(x2, W, out2, row[ACTIVATION], dout2, dx2, dW, db, packed)
         elif row[KIND] == DROPOUT:
             dflat, dflat_out = (
                 work[row[D_INPUT] : row[D_INPUT] + T * B * D],

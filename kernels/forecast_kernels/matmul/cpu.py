@@ -1,0 +1,148 @@
+"""Matrix products on the CPU, made of register tiles.
+
+Notation: M rows, N columns, K depth; ``width`` columns make a panel, the widest tile. The right operand is packed first:
+panel after panel, each (K, width) contiguous, the last one narrower. Packing costs K N moves and pays after few rows.
+"""
+
+from forecast_kernels.jit import Array, kernel
+from forecast_kernels.matmul.tile import VECTORS, lanes_of, tile_product
+
+_DEPTH = 256  # products added up in one go when the depth is long: a panel's part then stays in the first caches
+
+
+@kernel
+def _tiles(
+    a: Array,  # read, flat: a[r, k] at a_start + r * a_row + k * a_step
+    a_start: int,
+    a_row: int,
+    a_step: int,
+    packed: Array,  # read, flat: one panel from b_start, (depth, columns)
+    b_start: int,
+    depth: int,
+    out: Array,  # written or added to, flat: out[r, n] at out_start + r * out_row + n
+    out_start: int,
+    out_row: int,
+    rows: int,
+    columns: int,
+    add: bool,
+) -> None:
+    """One panel's part of a product, in tiles of 6, 4 or 1 rows and of all or one vector of columns."""
+    lanes = lanes_of(out)
+    step = columns
+    n = 0
+    while n < columns:
+        left = columns - n
+        wide = left > lanes
+        r = 0
+        while r < rows:
+            at, to = a_start + r * a_row, out_start + r * out_row + n
+            more = rows - r
+            if more >= 6 and more != 8:
+                if wide:
+                    tile_product(
+                        6, VECTORS, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
+                    )
+                else:
+                    tile_product(
+                        6, 1, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
+                    )
+                r += 6
+            elif more >= 4:
+                if wide:
+                    tile_product(
+                        4, VECTORS, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
+                    )
+                else:
+                    tile_product(
+                        4, 1, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
+                    )
+                r += 4
+            else:
+                if wide:
+                    tile_product(
+                        1, VECTORS, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
+                    )
+                else:
+                    tile_product(
+                        1, 1, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
+                    )
+                r += 1
+        n += VECTORS * lanes if wide else lanes
+
+
+@kernel
+def pack(
+    W: Array,  # (K, N) read
+    packed: Array,  # at least K * N values, written
+) -> None:
+    """Pack a matrix as right operand of `multiply`."""
+    K, N = W.shape
+    width = VECTORS * lanes_of(W)
+    at = 0
+    for first in range(0, N, width):
+        columns = min(width, N - first)
+        for k in range(K):
+            # slices, here and elsewhere: a plain loop index needs no check for negative values, and vectorises
+            here, row = packed[at : at + columns], W[k, first : first + columns]
+            for n in range(columns):
+                here[n] = row[n]
+            at += columns
+
+
+@kernel
+def pack_transposed(
+    W: Array,  # (N, K) read
+    packed: Array,  # at least K * N values, written
+) -> None:
+    """Pack the transpose of a matrix as right operand of `multiply`."""
+    N, K = W.shape
+    width = VECTORS * lanes_of(W)
+    at = 0
+    for first in range(0, N, width):
+        columns = min(width, N - first)
+        panel = packed[at : at + K * columns].reshape(K, columns)
+        for n in range(columns):
+            row = W[first + n]
+            for k in range(K):
+                panel[k, n] = row[k]
+        at += K * columns
+
+
+@kernel
+def multiply(
+    a: Array,  # (M, K) read
+    packed: Array,  # right operand (K, N), packed
+    out: Array,  # (M, N) written
+) -> None:
+    """``out = a b``."""
+    M, K = a.shape
+    N = out.shape[1]
+    width = VECTORS * lanes_of(out)
+    for first in range(0, N, width):
+        columns = min(width, N - first)
+        _tiles(a.ravel(), 0, K, 1, packed, first * K, K, out.ravel(), first, N, M, columns, False)
+
+
+@kernel
+def multiply_transposed(
+    a: Array,  # (M, K) read
+    b: Array,  # (M, N) read
+    packed: Array,  # at least PACKED values, workspace
+    out: Array,  # (K, N) written
+) -> None:
+    """``out = a^T b``: the gradient of weights."""
+    M, K = a.shape
+    N = out.shape[1]
+    width = VECTORS * lanes_of(out)
+    for first in range(0, N, width):
+        columns = min(width, N - first)
+        for start in range(0, M, _DEPTH):
+            depth = min(_DEPTH, M - start)
+            for k in range(depth):
+                here, row = packed[k * columns : (k + 1) * columns], b[start + k, first : first + columns]
+                for n in range(columns):
+                    here[n] = row[n]
+            _tiles(a.ravel(), start * K, 1, K, packed, 0, depth, out.ravel(), first, N, K, columns, start > 0)
+
+
+PACKED = _DEPTH * 64  # VECTORS * lanes is 64 at most
