@@ -57,7 +57,6 @@ class Objective:
 
     def heads(self, plan: Plan) -> kernels.Heads:
         # float(): an int would be another type to Numba, and compile the whole network again
-        delta, dropout = float(self.delta), float(self.dropout)
         return kernels.Heads(
             plan.extra, plan.target, plan.mask, self.extra, plan.packed, plan.n_packed, LOSSES[self.loss],
             float(self.delta), float(self.dropout),

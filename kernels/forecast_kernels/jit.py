@@ -21,7 +21,6 @@ import numpy.typing as npt
 import platformdirs
 from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
-from numba.extending import intrinsic
 
 Array = npt.NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])

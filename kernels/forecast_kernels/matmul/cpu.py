@@ -1,7 +1,8 @@
 """Matrix products on the CPU, made of register tiles.
 
-Notation: M rows, N columns, K depth; ``width`` columns make a panel, the widest tile. The right operand is packed first:
-panel after panel, each (K, width) contiguous, the last one narrower. Packing costs K N moves and pays after few rows.
+Notation: M rows, N columns, K depth; ``width`` columns make a panel, the widest tile. The right operand is packed
+first: panel after panel, each (K, width) contiguous, the last one narrower. That costs K N moves, few beside the M K N
+products.
 """
 
 from forecast_kernels.jit import Array, kernel

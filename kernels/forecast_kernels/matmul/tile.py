@@ -1,6 +1,6 @@
-"""A register tile of a matrix product, written as SIMD by hand: LLVM's own vectoriser does not find this shape.
+"""A register tile of a matrix product, written as SIMD by hand: LLVM's vectoriser does not find this shape.
 
-Notation: R rows and V vectors of L lanes of the output are held in registers while K products are added up.
+Notation: R rows and V vectors of L lanes of the output stay in registers while K products are added up.
 """
 
 from typing import Any
@@ -9,18 +9,17 @@ import llvmlite.binding as llvm
 import llvmlite.ir as ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+from forecast_kernels.jit import intrinsic
 
 _FEATURES = llvm.get_host_cpu_features()
 VECTOR_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
-# R x V accumulators, V weights and one broadcast value fill the register file: 32 registers with AVX-512, else 16 or 32.
-VECTORS = 4 if VECTOR_BYTES == 64 else 2
-ROWS = 6 if VECTOR_BYTES != 16 else 4
+VECTORS = 4 if VECTOR_BYTES == 64 else 2  # with 6 rows: 24 sums, 4 weights, 1 value in 32 registers; or 12, 2, 1 in 16
 
 
-@intrinsic(prefer_literal=True)
+@intrinsic
 def lanes_of(typing_context: Any, array: Any) -> Any:
-    """L, the values of this array's dtype that fit into a vector; a constant when compiled."""
+    """L, how many values of this array's dtype fit into a vector; a constant when compiled."""
     lanes = VECTOR_BYTES * 8 // array.dtype.bitwidth
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -29,7 +28,7 @@ def lanes_of(typing_context: Any, array: Any) -> Any:
     return types.intp(array), generate
 
 
-@intrinsic(prefer_literal=True)
+@intrinsic
 def tile_product(
     typing_context: Any,
     rows: Any,
@@ -50,126 +49,112 @@ def tile_product(
 ) -> Any:
     """``out[r, n] (+)= sum over k of a[r, k] b[k, n]`` for R rows and at most V vectors of columns.
 
-    ``rows`` and ``vectors`` are literals; ``add`` keeps what is in ``out``. Arrays are given with the offset of their first value and with
-    strides, all counted in values: ``a`` by row and by k, ``b`` by k, ``out`` by row. Only the first ``columns`` columns
-    are read and written.
+    ``rows`` and ``vectors`` are literals; ``add`` keeps what is in ``out``. Arrays are given with the offset of their
+    first value and with strides, all counted in values: ``a`` by row and by k, ``b`` by k, ``out`` by row. Only the
+    first ``columns`` columns are read and written.
     """
     if not isinstance(rows, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
         return None
-    R, V, dtype = rows.literal_value, vectors.literal_value, a.dtype
-    lanes = VECTOR_BYTES * 8 // dtype.bitwidth
+    R, V = range(rows.literal_value), range(vectors.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        (a_start, a_row, a_step, b_start, b_step, depth, out_start, out_row, columns) = (
-            context.cast(builder, arguments[i], signature.args[i], types.intp) for i in (3, 4, 5, 7, 8, 9, 11, 12, 13)
-        )
-        scalar = context.get_value_type(dtype)
-        vector = ir.VectorType(scalar, lanes)
-        mask_type = ir.VectorType(ir.IntType(1), lanes)
-        name = f"v{lanes}f{dtype.bitwidth}.p0"
-        module = builder.module
-        fma = cgutils.get_or_insert_function(
-            module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{lanes}f{dtype.bitwidth}"
-        )
-        load = cgutils.get_or_insert_function(
-            module,
-            ir.FunctionType(vector, [vector.as_pointer(), ir.IntType(32), mask_type, vector]),
-            f"llvm.masked.load.{name}",
-        )
-        store = cgutils.get_or_insert_function(
-            module,
-            ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), ir.IntType(32), mask_type]),
-            f"llvm.masked.store.{name}",
-        )
-        align = ir.Constant(ir.IntType(32), dtype.bitwidth // 8)
-        zero = ir.Constant(vector, [0.0] * lanes)
+        def integer(k: int) -> Any:
+            return context.cast(builder, arguments[k], signature.args[k], types.intp)
 
-        def data(index: int, start: Any) -> Any:
-            array = context.make_array(signature.args[index])(context, builder, arguments[index])
-            return builder.gep(array.data, [start])
+        def place(k: int, offset: Any) -> Any:
+            array = context.make_array(signature.args[k])(context, builder, arguments[k])
+            return builder.gep(array.data, [offset])
 
-        def splat(value: Any) -> Any:
-            one = builder.insert_element(
-                ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined), value, ir.IntType(32)(0)
-            )
-            return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
-
-        def at(pointer: Any, offset: Any) -> Any:
-            return builder.gep(pointer, [offset])
-
-        intp = columns.type
-        count = splat(columns)
-        masks = []
-        for v in range(V):
-            lane = ir.Constant(ir.VectorType(intp, lanes), [v * lanes + i for i in range(lanes)])
-            masks.append(builder.icmp_signed("<", lane, count))
-
-        a_data, b_data, out_data = data(2, a_start), data(6, b_start), data(10, out_start)
-        places = [
-            [
-                builder.bitcast(
-                    at(out_data, builder.add(builder.mul(out_row, intp(r)), intp(v * lanes))), vector.as_pointer()
-                )
-                for v in range(V)
-            ]
-            for r in range(R)
-        ]
-        kept = [builder.and_(mask, splat(arguments[14])) for mask in masks]
-        start = [[builder.call(load, [places[r][v], align, kept[v], zero]) for v in range(V)] for r in range(R)]
+        simd = _Simd(builder, context.get_value_type(a.dtype), a.dtype.bitwidth)
+        depth, out_row, columns = integer(9), integer(12), integer(13)
+        count, kept = simd.splat(columns), simd.splat(arguments[14])
+        masks = [builder.icmp_signed("<", simd.indices(columns.type, v), count) for v in V]
+        out_data = place(10, integer(11))
+        places = [[simd.at(out_data, builder.mul(out_row, out_row.type(r)), v) for v in V] for r in R]
+        start = [[simd.load(places[r][v], builder.and_(masks[v], kept)) for v in V] for r in R]
+        a_data, a_row, a_step = place(2, integer(3)), integer(4), integer(5)
+        b_data, b_step = place(6, integer(7)), integer(8)
 
         before = builder.block
         loop, done = builder.append_basic_block("tile"), builder.append_basic_block("tile.done")
-        builder.cbranch(builder.icmp_signed(">", depth, intp(0)), loop, done)
+        builder.cbranch(builder.icmp_signed(">", depth, depth.type(0)), loop, done)
+
         builder.position_at_end(loop)
-        k = builder.phi(intp)
-        k.add_incoming(intp(0), before)
-        sums = [[builder.phi(vector) for _ in range(V)] for _ in range(R)]
-        b_row = at(b_data, builder.mul(k, b_step))
-        weights = [
-            builder.call(
-                load, [builder.bitcast(at(b_row, intp(v * lanes)), vector.as_pointer()), align, masks[v], zero]
-            )
-            for v in range(V)
-        ]
-        a_column = at(a_data, builder.mul(k, a_step))
+        k = builder.phi(depth.type)
+        sums = [[builder.phi(simd.vector) for _ in V] for _ in R]
+        b_offset, a_column = builder.mul(k, b_step), builder.gep(a_data, [builder.mul(k, a_step)])
+        weights = [simd.load(simd.at(b_data, b_offset, v), masks[v]) for v in V]
         after = []
-        for r in range(R):
-            value = splat(builder.load(at(a_column, builder.mul(a_row, intp(r)))))
-            after.append([builder.call(fma, [value, weights[v], sums[r][v]]) for v in range(V)])
-        next_k = builder.add(k, intp(1))
+        for r in R:
+            value = simd.splat(builder.load(builder.gep(a_column, [builder.mul(a_row, a_row.type(r))])))
+            after.append([simd.fma(value, weights[v], sums[r][v]) for v in V])
+        next_k = builder.add(k, k.type(1))
+        k.add_incoming(k.type(0), before)
         k.add_incoming(next_k, loop)
-        for r in range(R):
-            for v in range(V):
-                sums[r][v].add_incoming(start[r][v], before)
-                sums[r][v].add_incoming(after[r][v], loop)
         builder.cbranch(builder.icmp_signed("<", next_k, depth), loop, done)
+
         builder.position_at_end(done)
-        for r in range(R):
-            for v in range(V):
-                total = builder.phi(vector)
-                total.add_incoming(start[r][v], before)
-                total.add_incoming(after[r][v], loop)
-                sums[r][v] = total
-        for r in range(R):
-            for v in range(V):
-                builder.call(store, [sums[r][v], places[r][v], align, masks[v]])
+        totals = [[builder.phi(simd.vector) for _ in V] for _ in R]
+        for r in R:
+            for v in V:
+                for phi in (sums[r][v], totals[r][v]):
+                    phi.add_incoming(start[r][v], before)
+                    phi.add_incoming(after[r][v], loop)
+        for r in R:
+            for v in V:
+                simd.store(totals[r][v], places[r][v], masks[v])
         return context.get_dummy_value()
 
-    arguments = (
-        rows,
-        vectors,
-        a,
-        a_start,
-        a_row,
-        a_step,
-        b,
-        b_start,
-        b_step,
-        depth,
-        out,
-        out_start,
-        out_row,
-        columns,
-        add,
-    )
-    return types.none(*arguments), generate
+    arguments = (a, a_start, a_row, a_step, b, b_start, b_step, depth, out, out_start, out_row, columns, add)
+    return types.none(rows, vectors, *arguments), generate
+
+
+class _Simd:
+    """The vector instructions that a tile needs, for one scalar type."""
+
+    def __init__(self, builder: Any, scalar: Any, bits: int) -> None:
+        self.builder = builder
+        self.lanes = VECTOR_BYTES * 8 // bits
+        self.vector = ir.VectorType(scalar, self.lanes)
+        self._zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        self._align = ir.Constant(ir.IntType(32), bits // 8)
+        mask, pointer, name = (
+            ir.VectorType(ir.IntType(1), self.lanes),
+            self.vector.as_pointer(),
+            f"v{self.lanes}f{bits}",
+        )
+
+        def declared(name: str, result: Any, *kinds: Any) -> Any:
+            return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, kinds), name)
+
+        self._fma = declared(f"llvm.fma.{name}", self.vector, *[self.vector] * 3)
+        self._load = declared(f"llvm.masked.load.{name}.p0", self.vector, pointer, ir.IntType(32), mask, self.vector)
+        self._store = declared(
+            f"llvm.masked.store.{name}.p0", ir.VoidType(), self.vector, pointer, ir.IntType(32), mask
+        )
+
+    def at(self, data: Any, offset: Any, v: int) -> Any:
+        """Pointer to the v-th vector from an offset."""
+        place = self.builder.gep(data, [self.builder.add(offset, offset.type(v * self.lanes))])
+        return self.builder.bitcast(place, self.vector.as_pointer())
+
+    def indices(self, kind: Any, v: int) -> Any:
+        """The column that each lane of the v-th vector stands for."""
+        return ir.Constant(ir.VectorType(kind, self.lanes), [v * self.lanes + lane for lane in range(self.lanes)])
+
+    def splat(self, value: Any) -> Any:
+        """A vector of one value."""
+        undefined = ir.Constant(ir.VectorType(value.type, self.lanes), ir.Undefined)
+        one = self.builder.insert_element(undefined, value, ir.IntType(32)(0))
+        first = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, one, first)
+
+    def load(self, place: Any, mask: Any) -> Any:
+        """The lanes in the mask; 0 in the others, whose memory is not touched."""
+        return self.builder.call(self._load, [place, self._align, mask, self._zero])
+
+    def store(self, value: Any, place: Any, mask: Any) -> None:
+        self.builder.call(self._store, [value, place, self._align, mask])
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        return self.builder.call(self._fma, [a, b, c])
