@@ -21,6 +21,7 @@ import numpy.typing as npt
 import platformdirs
 from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.extending import intrinsic as numba_intrinsic
 
 Array = npt.NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -104,6 +105,11 @@ def parallel_kernel(function: F) -> F:
 def cell(function: F) -> F:
     """Compile scalar math, or a part of one kernel alone, that is inlined wherever it is used."""
     return cast(F, numba.njit(inline="always", **_FLAGS)(function))
+
+
+def intrinsic(function: Any) -> Any:
+    """Write a function's machine instructions by hand; it sees integer literals as such."""
+    return numba_intrinsic(prefer_literal=True)(function)
 
 
 @intrinsic

@@ -228,4 +228,4 @@ def run_groups(
             table, theta, gradients[g], work[g], y, indptr, levels, floors, windows[g], spec, heads, quantiles,
             base[g], scale[g], mix(seed, np.uint64(g)), mode, losses[g], out[g],
         )  # fmt: skip
-        call_address(worker, group)  # type: ignore[call-arg]
+        call_address(worker, group)
