@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import lapack
 from scipy.optimize import leastsq
 
 from forecast.models.arima.likelihood import Whitener
@@ -78,30 +79,22 @@ class Profile:
     """What concentrating out the mean and the unobserved values leaves."""
 
     residuals: Floats  # (n_w,) whitened
-    root: Floats  # (k [+ 1], k [+ 1]) upper triangular R with R'R the information on the slopes, per 1 / sigma2
-    projection: Floats  # (k [+ 1],) R times the slopes
+    slopes: Floats  # (k [+ 1],) how far the unobserved directions move [and the mean]
+    root: Floats  # (k [+ 1], k [+ 1]) lower triangular R with RR' the information on the slopes, per 1 / sigma2
     log_determinant: float  # of the covariance of the observed values, per sigma2
-
-    @property
-    def slopes(self) -> Floats:
-        """(k [+ 1],) how far the unobserved directions move [and the mean]."""
-        return np.asarray(np.linalg.solve(self.root, self.projection))
 
 
 def profile(whitener: Whitener, rows: Floats, k: int) -> Profile:
     """Regress the whitened series, row 0 of ``rows``, on the whitened others, k gaps first."""
     white = whitener(rows)
+    y, columns = white[:, 0], white[:, 1:]
     log_determinant = whitener.log_determinant
     if len(rows) == 1:
-        return Profile(white[:, 0], np.empty((0, 0)), np.empty(0), log_determinant)
-    if len(rows) == 2:  # the usual case, a mean, without the overhead of a general QR
-        root = np.sqrt(white[:, 1:].T @ white[:, 1:])
-        q = white[:, 1:] / root
-    else:
-        q, root = np.linalg.qr(white[:, 1:])
-    projection = q.T @ white[:, 0]
-    log_determinant += 2.0 * float(np.log(np.abs(np.diag(root)[:k])).sum())
-    return Profile(white[:, 0] - q @ projection, root, projection, log_determinant)
+        return Profile(y, np.empty(0), np.empty((0, 0)), log_determinant)
+    root = np.linalg.cholesky(columns.T @ columns)
+    slopes = lapack.dpotrs(root, columns.T @ y, lower=1)[0]
+    log_determinant += 2.0 * float(np.log(np.diag(root)[:k]).sum())
+    return Profile(y - columns @ slopes, slopes, root, log_determinant)
 
 
 def estimate(sample: Sample, orders: Orders, start: Floats, precise: bool = False) -> Estimate:

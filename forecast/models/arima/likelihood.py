@@ -54,8 +54,9 @@ class Whitener:
     def __call__(self, rows: Floats) -> Floats:
         """Whiten each row of ``rows`` (c, n); the result is (n, c)."""
         head = len(self.ar) - 1
-        z = np.stack([np.convolve(row, self.ar)[: self.n] for row in rows])
-        z[:, :head] = rows[:, :head]
+        z = rows.copy()
+        for lag in np.flatnonzero(self.ar[1:]) + 1:  # few, though the polynomial may span seasons
+            z[:, head:] += self.ar[lag] * rows[:, head - lag : self.n - lag]
         white, info = lapack.dtbtrs(self._factor, z.T, uplo="L", overwrite_b=1)
         if info:
             raise np.linalg.LinAlgError("the Cholesky factor is singular")

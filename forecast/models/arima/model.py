@@ -54,12 +54,12 @@ class FittedARIMA(Fitted):
         plain = sum(not np.isfinite(one.loglik) for one in found)
         if len(found) == 1:
             criterion = f"{_NAMES[self.model.ic]} {found[0].criterion(self.model.ic):.1f}"
-            text = f"{found[0].orders}, {'too short or constant for more' if plain else criterion}"
+            text = f"{found[0].orders}, {'constant or too short for more' if plain else criterion}"
         else:
             common = Counter(str(one.orders) for one in found).most_common()
             text = f"{len(found)} series: " + ", ".join(f"{orders} in {count}" for orders, count in common[:3])
             text += f", {len(common) - 3} other orders" if len(common) > 3 else ""
-            text += f"; {plain} too short or constant to estimate" if plain else ""
+            text += f"; {plain} constant or too short to estimate" if plain else ""
         return text + self.model.remark(self.season_length)
 
     def state(self) -> State:
@@ -182,7 +182,7 @@ class AutoARIMA(SeriesARIMA):
 
     Seasonal differences by the strength of the season, first differences by KPSS, the other orders by the corrected
     Akaike criterion of exact likelihoods, with the stepwise search of Hyndman and Khandakar (Journal of Statistical
-    Software 27, 2008). A series with fewer than 4 differenced values is forecast as a random walk, a constant one
+    Software 27, 2008). A series with fewer than 6 differenced values is forecast as a random walk, a constant one
     as such.
 
     Raises

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-LONGEST_SEASON = 24  # that is searched for seasonal ARMA terms: their polynomials span it, and cost by its square
+LONGEST_SEASON = 168  # searched for seasonal ARMA terms: their polynomials span it, and cost by its square
 
 
 @dataclass(frozen=True, order=True)

@@ -54,7 +54,7 @@ def predict(found: Estimate, y: Floats, h: int) -> tuple[Floats, Floats]:
     spread = _integrate(to_values.T, np.zeros((ahead, orders.lost)), found).T
     variance = np.square(spread).sum(axis=1)
     if len(sample.gaps):
-        variance += np.square(np.linalg.solve(history.root.T, levels[1:])).sum(axis=0)
+        variance += np.square(np.linalg.solve(history.root, levels[1:])).sum(axis=0)
     deviation = np.sqrt(found.variance * variance)
     return mean[trailing:], deviation[trailing:]
 
