@@ -31,10 +31,12 @@ def say(sentence: str) -> None:
 def show(*parts: RenderableType) -> None:
     """Print parts of the result with an empty line between them."""
     console = _console()
-    for position, part in enumerate(parts):
-        if position:
-            console.print()
-        console.print(part, markup=False)
+    with console.capture() as captured:
+        for position, part in enumerate(parts):
+            if position:
+                console.print()
+            console.print(part, markup=False)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def show_json(document: Any) -> None:
@@ -47,13 +49,13 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict(orient="records")]
 
 
-def facts_table(facts: dict[str, str]) -> RenderableType:
+def facts_table(facts: Sequence[tuple[str, str]]) -> RenderableType:
     """Names at the left, what they are at the right."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2, 0, 0))
-    for name, value in facts.items():
+    for name, value in facts:
         table.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
     return table
 
