@@ -24,7 +24,7 @@ PLOT_WIDTH = 72, 100  # of a plot in a file, and at most in a terminal
 
 def say(sentence: str) -> None:
     """Tell something that is not the result."""
-    console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    console = Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
     console.print(sentence, markup=False)
 
 
@@ -160,7 +160,7 @@ def _turned(figures: "pd.DataFrame") -> RenderableType:
     table = _table()
     table.add_column("")
     for model in figures.index:
-        table.add_column(str(model), justify="right")
+        table.add_column(Text(str(model)), justify="right")
     for name, row in figures.T.iterrows():
         table.add_row(*map(Text, (str(name), *row)))
     return table
@@ -174,7 +174,7 @@ def _table() -> "Table":
 
 
 def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         console.width = UNBOUNDED
     return console
