@@ -83,7 +83,7 @@ def backtest(
     """
     check_place("--output", output, TABLES, file)
     check_place("--report", report, PAGES)
-    methods, levels = options.models_of(models, seed, device), options.levels_of(level)
+    methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
     panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
     tell(panel, quiet)
 

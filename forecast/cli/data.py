@@ -53,7 +53,7 @@ def _describe(row: dict[str, object], path: Path, as_json: bool) -> None:
     if as_json:
         show_json({**row, "path": str(path), "origin": origin})
         return
-    facts = {f"{name[:1].upper()}{name[1:]}": f"{value}" for name, value in row.items() if value != ""}
+    facts = [(name, f"{value}") for name, value in row.items() if value != ""]
     try_it = f"Try it: forecast run {path} --target {row['target']} -h {row['horizon']}"
     show(facts_table(facts), origin, try_it)
 

@@ -1,5 +1,6 @@
 """``forecast inspect``, and the facts of a panel that other commands tell too."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from forecast.cli import options
@@ -18,17 +19,21 @@ def inspect(
     season: options.Season = None,
     tz: options.Tz = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Say how FILE is understood: columns, frequency, season, gaps, short series.
+    """Say how FILE is understood, and what in it may hurt a forecast, each with its fix.
 
     Example: forecast inspect sales.csv --time week --target units
     """
+    from forecast.series.inspect import inspect as look_over
+
     panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
-    facts = facts_of(panel)
+    findings = look_over(panel)
     if as_json:
-        show_json(facts)
+        show_json({**facts_of(panel), "findings": [asdict(finding) for finding in findings]})
         return
-    show(facts_table(_readable(facts)), *(["\n".join(panel.notes)] if panel.notes else []))
+    tell(panel, quiet)
+    show(facts_table([(finding.severity, f"{finding.what} {finding.fix}".rstrip()) for finding in findings]))
 
 
 def tell(panel: "Panel", quiet: bool) -> None:
@@ -50,7 +55,6 @@ def facts_of(panel: "Panel") -> dict[str, Any]:
         "unobserved": int(np.isnan(panel.y).sum()),
         "shortest": int(panel.lengths.min()),
         "longest": int(panel.lengths.max()),
-        "short": int((panel.lengths < 2 * panel.season_length).sum()),
         "first": _text(first),
         "last": _text(last),
         "frequency": panel.frequency.describe(),
@@ -62,28 +66,5 @@ def facts_of(panel: "Panel") -> dict[str, Any]:
     }
 
 
-def _readable(facts: dict[str, Any]) -> dict[str, str]:
-    """The facts for people, only those that tell something."""
-    columns = facts["columns"]
-    lengths = f"{facts['shortest']:,} to {facts['longest']:,}"
-    shown = {
-        "Series": f"{facts['series']:,}" + (f", column {columns['id']}" if facts["series"] > 1 else ""),
-        "Time": f"{_readable_stamp(facts['first'])} to {_readable_stamp(facts['last'])}, column {columns['time']}",
-        "Target": f"column {columns['target']}",
-        "Frequency": facts["frequency"],
-        "Season": f"{facts['season_length']:,} steps" if facts["season_length"] > 1 else "none",
-        "Values": f"{facts['values']:,}, of which {facts['unobserved']:,} are not observed",
-        "Lengths": lengths if facts["shortest"] < facts["longest"] else "",
-        "Short": f"{facts['short']:,} with fewer values than two seasons" if facts["short"] else "",
-        "Time zone": columns["tz"] or "",
-        "Covariates": ", ".join(facts["covariates"]),
-    }
-    return {name: value for name, value in shown.items() if value}
-
-
 def _text(stamp: Any) -> Any:
     return stamp.isoformat() if hasattr(stamp, "isoformat") else int(stamp)
-
-
-def _readable_stamp(stamp: Any) -> str:
-    return str(stamp).removesuffix("T00:00:00").replace("T", " ")

@@ -84,7 +84,7 @@ def predict(
     Example: forecast predict sales.model -h 12 sales-until-today.csv --output forecasts.csv
     """
     check_place("--output", output, TABLES, file)
-    levels = options.levels_of(level)
+    levels = options.percentages_of(level)
 
     from forecast.forecaster import Forecaster
 

@@ -77,7 +77,11 @@ Device = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="Write the forecasts to this CSV file.", rich_help_panel=OUTPUT
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write the forecasts to this .csv, .parquet or .json file.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Json = Annotated[
@@ -129,7 +133,7 @@ def models_of(names: str, seed: int | None, device: str) -> "list[Model]":
     return [_with_options(model, wanted) for model in models]
 
 
-def levels_of(text: str) -> list[float]:
+def percentages_of(text: str) -> list[float]:
     """The percentages of ``--level``."""
     if text.strip().lower() == "none":
         return []

@@ -33,7 +33,9 @@ class Lines:
     def start(self, label: str, total: int) -> None:
         if label not in self._said:  # the same phase comes again for every window of a backtest
             self._said.add(label)
-            self._console.print(f"{_sentence_case(label)} ...", highlight=False, markup=False, soft_wrap=True)
+            self._console.print(
+                f"{_sentence_case(label)} ...", highlight=False, markup=False, emoji=False, soft_wrap=True
+            )
 
     def advance(self, steps: int = 1, **figures: float) -> None:
         pass

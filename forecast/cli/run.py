@@ -67,7 +67,7 @@ def run(
     """
     check_place("--output", output, TABLES, file)
     check_place("--plot", plot, PICTURES)
-    methods, levels = options.models_of(models, seed, device), options.levels_of(level)
+    methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
     panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
     tell(panel, quiet)
     count, refit = windows or windows_for(panel, horizon), len(panel.y) <= REFIT_UP_TO

@@ -24,17 +24,19 @@ PLOT_WIDTH = 72, 100  # of a plot in a file, and at most in a terminal
 
 def say(sentence: str) -> None:
     """Tell something that is not the result."""
-    console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    console = Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
     console.print(sentence, markup=False)
 
 
 def show(*parts: RenderableType) -> None:
     """Print parts of the result with an empty line between them."""
     console = _console()
-    for position, part in enumerate(parts):
-        if position:
-            console.print()
-        console.print(part, markup=False)
+    with console.capture() as captured:
+        for position, part in enumerate(parts):
+            if position:
+                console.print()
+            console.print(part, markup=False)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def show_json(document: Any) -> None:
@@ -47,13 +49,13 @@ def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict(orient="records")]
 
 
-def facts_table(facts: dict[str, str]) -> RenderableType:
+def facts_table(facts: Sequence[tuple[str, str]]) -> RenderableType:
     """Names at the left, what they are at the right."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2, 0, 0))
-    for name, value in facts.items():
+    for name, value in facts:
         table.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
     return table
 
@@ -158,7 +160,7 @@ def _turned(figures: "pd.DataFrame") -> RenderableType:
     table = _table()
     table.add_column("")
     for model in figures.index:
-        table.add_column(str(model), justify="right")
+        table.add_column(Text(str(model)), justify="right")
     for name, row in figures.T.iterrows():
         table.add_row(*map(Text, (str(name), *row)))
     return table
@@ -172,7 +174,7 @@ def _table() -> "Table":
 
 
 def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         console.width = UNBOUNDED
     return console

@@ -37,14 +37,14 @@ def info(as_json: Json = False) -> None:
         return
     size = facts["cache_bytes"]
     shown = {
-        **{name: version for name, version in facts["versions"].items()},
+        **facts["versions"],
         "device": facts["device"],
         "threads": str(facts["threads"]),
         "kernels": "compiled" if facts["kernels_compiled"] else "not compiled yet; forecast warmup does it",
         "cache": f"{facts['cache_folder']} ({size / 1e6:.1f} MB)" if facts["cache_folder"] else "none can be written",
         "data": facts["data_folder"],
     }
-    show(facts_table(shown))
+    show(facts_table(list(shown.items())))
 
 
 def _facts() -> dict[str, Any]:

@@ -8,22 +8,27 @@ from forecast.series import datasets
 def test_inspect_tells_columns_frequency_and_season(run, air):
     result = run("inspect", air)
     assert result.exit_code == 0
-    assert "1949-01-01 to 1960-12-01, column timestamp" in result.stdout
+    assert "the time 'timestamp', the target 'value'" in result.stdout
     assert "monthly (MS)" in result.stdout
-    assert "12 steps" in result.stdout
+    assert "The season is 12 steps" in result.stdout
+    assert "Frequency: monthly (MS), inferred from 144 stamps" in result.stderr
 
 
-def test_inspect_counts_gaps_and_says_what_became_of_them(run, csv):
+def test_inspect_warns_of_gaps_with_a_fix(run, csv):
     file = csv("day,y", *(f"2024-01-{day:02d},{day}" for day in range(1, 29) if day not in (5, 6, 17)))
-    assert "3 missing steps became unobserved values" in " ".join(run("inspect", file).stdout.split())
-    assert json.loads(run("inspect", file, "--json").stdout)["unobserved"] == 3
+    (line,) = [line for line in run("inspect", file).stdout.splitlines() if "unobserved" in line]
+    assert line.startswith("warn")
+    document = json.loads(run("inspect", file, "--json").stdout)
+    assert document["unobserved"] == 3
+    (gaps,) = [finding for finding in document["findings"] if "unobserved" in finding["what"]]
+    assert gaps["fix"]
 
 
-def test_inspect_counts_series_too_short_for_their_season(run, csv):
+def test_inspect_tells_the_sizes_of_a_panel(run, csv):
     months = [f"{year}-{month:02d}-01" for year in (2020, 2021) for month in range(1, 13)]
     lines = [*(f"long,{month},1.5" for month in months), *(f"short,{month},2.5" for month in months[-5:])]
     facts = json.loads(run("inspect", csv("id,month,y", *lines), "--json").stdout)
-    assert (facts["series"], facts["shortest"], facts["longest"], facts["short"]) == (2, 5, 24, 1)
+    assert (facts["series"], facts["values"], facts["shortest"], facts["longest"]) == (2, 29, 5, 24)
 
 
 def test_data_lists_every_data_set(run):

@@ -31,7 +31,8 @@ def test_interrupted_training_ends_cleanly_and_keeps_the_old_output(start, tmp_p
     time.sleep(0.5)  # into the training
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
-    assert process.returncode == 130
+    # Python ends itself by the signal if that came while it ran generated code; shells show 130 for both
+    assert process.returncode in (130, -signal.SIGINT)
     assert stderr == "Interrupted.\n"
     assert stdout == ""
     assert output.read_text() == "before"
@@ -63,7 +64,7 @@ def test_json_reader_that_goes_away_is_no_error(start, air):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_full_disk_is_one_sentence(start, air):
     with open("/dev/full", "w") as full:
-        _, stderr = start("inspect", air, stdout=full).communicate(timeout=60)
+        _, stderr = start("inspect", air, "--quiet", stdout=full).communicate(timeout=60)
     assert stderr == "Error: No space left on device.\n"
 
 

@@ -105,6 +105,31 @@ def test_no_line_is_wider_than_the_terminal(run, air, monkeypatch, columns):
     assert "…" not in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "season"),
+    [
+        ("air_passengers", "1961-01-01T00:00:00", 12),
+        ("us_gdp", "2009-10-01T00:00:00", 4),
+        ("beer_production", "2008-10-01T00:00:00", 4),
+        ("sunspots", 2009, 1),
+        ("co2", "2002-01-05T00:00:00", 52),
+        ("bike_daily", "2013-01-01T00:00:00", 7),
+        ("oil_price", "2019-01-04T00:00:00", 5),
+        ("electricity_demand", "2014-05-11T14:00:00+00:00", 48),
+        ("bike_rentals", "2012-08-01T00:00:00", 24),
+        ("road_casualties", "1985-01-31T00:00:00", 12),
+        ("electricity_prices", "2016-12-31T00:00:00", 24),
+        ("hospital", "2007-01-01T00:00:00", 12),
+    ],
+)
+def test_every_shipped_data_set_needs_only_a_horizon(run, name, first, season):
+    document = json.loads(run("run", datasets.path(name), "-h", 3, *QUICK, "--json").stdout)
+    columns = document["data"]["columns"]
+    assert columns["target"] == datasets.DATASETS[name].target
+    assert document["data"]["season_length"] == season
+    assert document["forecast"][0][columns["time"]] == first
+
+
 def test_named_columns_and_frequency_are_taken(run, csv):
     days = pd.date_range("2024-01-01", periods=40).strftime("%Y-%m-%d")
     file = csv("shop,day,units,price", *(f"a,{day},{k % 7},{k}" for k, day in enumerate(days)))
