@@ -13,7 +13,7 @@ import numpy.typing as npt
 from forecast.errors import DataError
 from forecast.learning.network import Network, Plan
 from forecast.progress import Progress
-from forecast_kernels.jit import address_of, threads
+from forecast_kernels.jit import threads
 from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.optim.cpu import adam_step, sum_gradients
@@ -196,17 +196,13 @@ class _Runner:
         self.losses = np.empty((groups, 2))
         self.gradients = np.zeros((groups, network.size if training else 0), dtype)
         self.out = np.empty((groups, rows, 0 if training else spec.horizon * len(self.quantiles)))
-        self.worker = address_of(
-            kernels.run_group, plan.table, network.theta, self.gradients[0], self.work[0], *data, self.windows[0], spec,
-            self.heads, self.quantiles, self.base[0], self.scale[0], np.uint64(0), 0, self.losses[0], self.out[0],
-        )  # fmt: skip
 
     def _run(self, data: WindowData, windows: Windows, mode: int, seed: int = 0) -> None:
         flat = self.windows.reshape(-1, 2)
         flat[: len(windows)] = windows
         flat[len(windows) :] = -1
         kernels.run_groups(
-            self.worker, self.table, self.network.theta, self.gradients, self.work, *data, self.windows,
+            self.table, self.network.theta, self.gradients, self.work, *data, self.windows,
             self.objective.spec, self.heads, self.quantiles, self.base, self.scale, np.uint64(seed), mode, self.losses,
             self.out,
         )  # fmt: skip

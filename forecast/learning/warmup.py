@@ -8,7 +8,7 @@ from forecast.learning.network import Network, recurrent_layers
 from forecast.learning.training import Objective, Schedule, WindowData, predict, train
 from forecast.progress import Progress, Silent
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
-from forecast_kernels.jit import address_of, cache_folder
+from forecast_kernels.jit import cache_folder, compile_for
 from forecast_kernels.loss.cpu import loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
 from forecast_kernels.windows.cpu import MEAN, Windowing, gather_windows
@@ -61,11 +61,11 @@ def _steps() -> list[Callable[[], object]]:
         predict(network, values, windows, objective)
 
     return [
-        lambda: address_of(gather_windows, *values, whole, spec, deep, wide, double, double[0], wide, wide),
-        lambda: address_of(lstm_forward, deep, wide, flat, deep, deep, deep, deep, flat),
-        lambda: address_of(lstm_backward, wide, deep, deep, deep, deep, deep, wide, flat, wide, wide, flat),
-        lambda: address_of(dense_forward, wide, wide, flat, 0, wide, flat),
-        lambda: address_of(dense_backward, wide, wide, wide, 0, wide, wide, wide, flat, flat),
-        lambda: address_of(loss_forward_backward, 0, wide, wide, wide, flat, np.float32(1), wide),
+        lambda: compile_for(gather_windows, *values, whole, spec, deep, wide, double, double[0], wide, wide),
+        lambda: compile_for(lstm_forward, deep, wide, flat, deep, deep, deep, deep, flat),
+        lambda: compile_for(lstm_backward, wide, deep, deep, deep, deep, deep, wide, flat, wide, wide, flat),
+        lambda: compile_for(dense_forward, wide, wide, flat, 0, wide, flat),
+        lambda: compile_for(dense_backward, wide, wide, wide, 0, wide, wide, wide, flat, flat),
+        lambda: compile_for(loss_forward_backward, 0, wide, wide, wide, flat, np.float32(1), wide),
         run,
     ]

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,7 +21,9 @@ import numba
 import numpy.typing as npt
 import platformdirs
 from numba.core import cgutils
+from numba.core.base import OverloadSelector
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic as numba_intrinsic
 
 Array = npt.NDArray[Any]
@@ -77,28 +80,72 @@ class _Locator(_CacheLocator):
         return cls(py_func, py_file)
 
 
+_kernels: dict[str, tuple[str, str, tuple[Any, ...]]] = {}  # symbol -> module, name, argument types of a kernel
+
+
 class _CacheImpl(CompileResultCacheImpl):
+    """Stores with a kernel which others it calls, and has them there before its code is loaded."""
+
     _locator_classes = (_Locator,)  # type: ignore[assignment]
+
+    def reduce(self, result: Any) -> Any:
+        declared = (function.name for function in result.library._final_module.functions)
+        callees = [_kernels[name] for name in declared if name in _kernels]
+        return callees, super().reduce(result)  # type: ignore[no-untyped-call]
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        callees, reduced = payload
+        for module, name, types in callees:
+            getattr(import_module(module), name).compile(types)
+        return super().rebuild(target_context, reduced)  # type: ignore[no-untyped-call]
 
 
 class _Cache(FunctionCache):
     _impl_class = _CacheImpl
 
 
+class _Kernel(CPUDispatcher):
+    """A compiled function that other kernels call through a symbol.
+
+    Numba itself compiles a callee again into every caller, and into the callers of those: most of a first run's time.
+    """
+
+    def add_overload(self, result: Any) -> None:
+        super().add_overload(result)
+        types = tuple(result.signature.args)
+        digest = hashlib.sha256(repr(types).encode()).hexdigest()[:16]
+        module, name = self.py_func.__module__, self.py_func.__name__
+        symbol = f"{module}.{name}.{digest}"
+        _kernels[symbol] = (module, name, types)
+        llvm.add_symbol(symbol, result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+
+        def call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kind = context.call_conv.get_function_type(result.fndesc.restype, types)
+            function = cgutils.get_or_insert_function(builder.module, kind, symbol)
+            # kernels raise nothing, so the status is not looked at
+            _, value = context.call_conv.call_function(builder, function, result.fndesc.restype, types, arguments)
+            return value
+
+        call.signature, call.libs = types, ()  # type: ignore[attr-defined]
+        definitions = OverloadSelector()
+        definitions.append(call, types)
+        result.target_context._defns[result.entry_point] = definitions
+
+
 def _compiled(function: F, **options: Any) -> F:
-    dispatcher = numba.njit(nogil=True, **_FLAGS, **options)(function)
+    dispatcher = _Kernel(function, targetoptions={"nopython": True, "nogil": True, **_FLAGS, **options})
     if cache_folder() is not None:
-        dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+        dispatcher._cache = _Cache(function)  # type: ignore[attr-defined, no-untyped-call]
     return cast(F, dispatcher)
 
 
 def kernel(function: F) -> F:
-    """Compile a kernel: serial, cached, without the interpreter's lock."""
+    """Compile a kernel: serial, cached, without the interpreter's lock; kernels may call kernels, and raise nothing."""
     return _compiled(function)
 
 
 def parallel_kernel(function: F) -> F:
-    """Compile a kernel whose ``prange`` runs on Numba's threads; it should only `call_address` another in its loop."""
+    """Compile a kernel whose ``prange`` runs on Numba's threads; a long loop body compiles slowly, so call a kernel."""
     return _compiled(function, parallel=True)
 
 
@@ -112,29 +159,9 @@ def intrinsic(function: Any) -> Any:
     return numba_intrinsic(prefer_literal=True)(function)
 
 
-@intrinsic
-def call_address(typing_context: Any, address: Any, arguments: Any) -> Any:
-    """Call the kernel at ``address`` (see `address_of`) with a tuple of arguments; it must return nothing.
-
-    Numba compiles a callee again into every caller, seconds for a large one; behind an address it stays as it is.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        function = context.call_conv.get_function_type(numba.types.none, arguments.types)
-        pointer = builder.inttoptr(values[0], function.as_pointer())
-        unpacked = cgutils.unpack_tuple(builder, values[1])
-        context.call_conv.call_function(builder, pointer, numba.types.none, arguments.types, unpacked)
-        return context.get_dummy_value()
-
-    return numba.types.none(numba.types.intp, arguments), generate
-
-
-def address_of(function: Any, *arguments: Any) -> int:
-    """Address of a kernel compiled for arguments of these types, for `call_address`."""
-    signature = tuple(numba.typeof(argument) for argument in arguments)
-    function.compile(signature)
-    result = function.overloads[signature]
-    return int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+def compile_for(function: Any, *arguments: Any) -> None:
+    """Compile a kernel, or load it, for arguments of these types, without calling it."""
+    function.compile(tuple(numba.typeof(argument) for argument in arguments))
 
 
 _running = threading.RLock()

@@ -13,7 +13,7 @@ from numba import prange
 
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.dropout.cpu import dropout
-from forecast_kernels.jit import Array, call_address, cell, kernel, parallel_kernel
+from forecast_kernels.jit import Array, cell, kernel, parallel_kernel
 from forecast_kernels.loss.cpu import loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
 from forecast_kernels.scalars import mix
@@ -202,7 +202,6 @@ def run_group(
 
 @parallel_kernel
 def run_groups(
-    worker: int,  # address of run_group
     table: Array,  # (layers, COLUMNS) read
     theta: Array,  # (P,) read
     gradients: Array,  # (G, P) written when learning: gradient of each group's summed loss
@@ -224,8 +223,7 @@ def run_groups(
 ) -> None:
     """Gather and forward every group; then loss (SCORE), loss and backward (LEARN), or forecasts (PREDICT)."""
     for g in prange(windows.shape[0]):
-        group = (
+        run_group(
             table, theta, gradients[g], work[g], y, indptr, levels, floors, windows[g], spec, heads, quantiles,
             base[g], scale[g], mix(seed, np.uint64(g)), mode, losses[g], out[g],
         )  # fmt: skip
-        call_address(worker, group)
