@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -31,7 +30,7 @@ Fit = Callable[[Floats], Estimate]
 TRIAL_SECONDS = 0.5  # how long series are fitted here before it is clear what the rest would take
 START_SECONDS = 1.0  # what it takes a worker to start: less work than that is done here
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def fit_all(
@@ -108,13 +107,15 @@ def _in_workers(
 
 
 def _start() -> "subprocess.Popen[str]":
-    environment = os.environ | dict.fromkeys(_THREADS, "1")
-    root = str(Path(__file__).parents[3])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
-    # -P keeps the current directory out of the path; a session of its own keeps Ctrl-C for the parent, which kills it.
-    command = [sys.executable, "-P", "-c", "from forecast.models.arima.model import work; work()"]
+    """A worker that finds the same modules as this process, and keeps BLAS to one thread as ``fit`` does."""
+    script = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from forecast.models.arima.model import work; work()"
     return subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-P", "-c", script, json.dumps(sys.path)],
+        env=os.environ | dict.fromkeys(_THREADS, "1"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its workers
     )
 
 
