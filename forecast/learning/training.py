@@ -91,7 +91,7 @@ class Schedule:
 class History:
     """What happened in training."""
 
-    losses: list[float] = field(default_factory=list)  # mean training loss of each report
+    losses: dict[int, float] = field(default_factory=dict)  # step -> mean training loss since the report before
     validation: list[float] = field(default_factory=list)
     steps: int = 0  # steps of the weights that were kept
 
@@ -148,9 +148,9 @@ def train(
             history.steps = step + 1
             last = step + 1 == schedule.max_steps
             if (step + 1) % report == 0 or last:
-                history.losses.append(float(sums[0] / max(sums[1], 1.0)))
+                history.losses[step + 1] = float(sums[0] / max(sums[1], 1.0))
                 sums[:] = 0
-                progress.advance(report if not last else (step % report) + 1, loss=history.losses[-1])
+                progress.advance(report if not last else (step % report) + 1, loss=history.losses[step + 1])
             if validation is not None and len(validation[1]) and ((step + 1) % schedule.validate_every == 0 or last):
                 history.validation.append(runner.score(*validation))
                 if history.validation[-1] < best_loss:

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,31 +88,31 @@ def forecast_figure(
     return figure
 
 
-def loss_figure(losses: Mapping[str, Sequence[float]]) -> "Figure":
+def loss_figure(losses: Mapping[str, Mapping[int, float]]) -> "Figure":
     """Draw how the training losses fell.
 
     Parameters
     ----------
     losses : mapping
-        Model name -> training loss of each report (``Fitted.losses_``).
+        Model name -> mean training loss up to each reported step (``Fitted.losses_``).
 
     Raises
     ------
     ParameterError
         If there is no loss to draw.
     """
-    curves = {name: np.asarray(values, dtype=np.float64) for name, values in losses.items() if len(values)}
+    curves = {name: _points(values.keys(), values.values()) for name, values in losses.items() if values}
     if not curves:
         raise ParameterError("There are no training losses to draw; fit a network first.")
-    figure, ax = _curves(curves, lambda values: np.arange(1, len(values) + 1), "report", "training loss")
+    figure, ax = _curves(curves, "training step", "training loss")
     ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
     return figure
 
 
 def horizon_figure(table: pd.DataFrame, metric: str = "MASE") -> "Figure":
     """Draw a metric per step ahead and model, as ``metrics.by_horizon`` gives them."""
-    curves = {str(name): table[name].to_numpy(dtype=np.float64) for name in table}
-    figure, ax = _curves(curves, lambda _: table.index.to_numpy(), "steps ahead", metric)
+    curves = {str(name): _points(table.index, table[name]) for name in table}
+    figure, ax = _curves(curves, "steps ahead", metric)
     ax.set_ylim(bottom=0)
     return figure
 
@@ -198,23 +198,25 @@ def _plain(stamps: "pd.Index[Any]") -> npt.NDArray[Any]:
     return stamps.to_numpy()
 
 
-def _curves(
-    curves: Mapping[str, npt.NDArray[np.float64]], x_of: Any, x_label: str, y_label: str
-) -> "tuple[Figure, Axes]":
+def _curves(curves: Mapping[str, npt.NDArray[np.float64]], x_label: str, y_label: str) -> "tuple[Figure, Axes]":
     from matplotlib.ticker import MaxNLocator
 
     figure = _figure(8, 3.6)
     ax = figure.subplots()
     _style(ax)
-    for k, (name, values) in enumerate(curves.items()):
-        marker = "o" if len(values) <= 30 else ""
+    for k, (name, points) in enumerate(curves.items()):
+        marker = "o" if len(points) <= 30 else ""
         color = COLORS[k % len(COLORS)]
-        ax.plot(x_of(values), values, color=color, linewidth=1.6, marker=marker, markersize=3.5, label=_label(name))
+        ax.plot(*points.T, color=color, linewidth=1.6, marker=marker, markersize=3.5, label=_label(name))
     ax.set_xlabel(x_label, fontsize=9, color=MUTED)
     ax.set_ylabel(y_label, fontsize=9, color=MUTED)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
     ax.legend(frameon=False, fontsize=9, labelcolor=INK)
     return figure, ax
+
+
+def _points(x: Iterable[Any], y: Iterable[Any]) -> npt.NDArray[np.float64]:
+    return np.array([*zip(x, y, strict=True)], dtype=np.float64)
 
 
 def _label(name: str) -> str:

@@ -90,14 +90,14 @@ def test_unknown_model_lists_the_columns():
 
 
 def test_losses_are_drawn_per_model():
-    figure = loss_figure({"LSTM": [1.0, 0.5, 0.4], "a$b": [2.0], "naive": []})
-    assert len(figure.axes[0].lines) == 2
+    figure = loss_figure({"LSTM": {5: 1.0, 10: 0.5, 12: 0.4}, "a$b": {1: 2.0}, "naive": {}})
+    assert [list(line.get_xdata()) for line in figure.axes[0].lines] == [[5, 10, 12], [1]]
     assert png(figure, dpi=40).startswith(PNG)
 
 
 def test_no_losses_are_said_so():
     with pytest.raises(ParameterError, match="no training losses"):
-        loss_figure({"naive": []})
+        loss_figure({"naive": {}})
 
 
 def test_error_by_step_is_drawn_per_model():

@@ -217,7 +217,9 @@ def checked(page):
 def test_page_holds_everything_and_loads_nothing(panel, cv):
     evaluation = evaluate(cv, panel, MODELS)
     future = cv.drop(columns=["cutoff", "y"])
-    page = html_report(panel, cv, evaluation, future, {"Training <b>": loss_figure({"LSTM": [1, 0.5]}), "raw": b"png"})
+    page = html_report(
+        panel, cv, evaluation, future, {"Training <b>": loss_figure({"LSTM": {1: 1, 2: 0.5}}), "raw": b"png"}
+    )
     checker = checked(page)
     assert checker.sources and all(source.startswith("data:image/png;base64,") for source in checker.sources)
     assert "http://" not in page and "https://" not in page

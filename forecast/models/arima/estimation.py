@@ -94,7 +94,7 @@ def profile(whitener: Whitener, rows: Floats, k: int) -> Profile:
     root = np.linalg.cholesky(columns.T @ columns)
     slopes = lapack.dpotrs(root, columns.T @ y, lower=1)[0]
     log_determinant += 2.0 * float(np.log(np.diag(root)[:k]).sum())
-    return Profile(y - columns @ slopes, slopes, root, log_determinant)
+    return Profile(np.asarray(y - columns @ slopes), slopes, np.asarray(root, dtype=np.float64), log_determinant)
 
 
 def estimate(sample: Sample, orders: Orders, start: Floats, precise: bool = False) -> Estimate:

@@ -191,8 +191,8 @@ class FittedLSTM(Fitted):
         self.history = history
 
     @property
-    def losses_(self) -> list[float]:
-        """Mean training loss of each report, in the order of training."""
+    def losses_(self) -> dict[int, float]:
+        """Training step -> mean training loss since the report before."""
         return self.history.losses
 
     def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
@@ -260,7 +260,8 @@ class FittedLSTM(Fitted):
         if theta.shape != network.theta.shape or theta.dtype != network.theta.dtype:
             raise ValueError(f"there are {theta.shape} weights, the config asks for {network.theta.shape}")
         network.theta[:] = theta
-        losses, validation = (list(map(float, history[name])) for name in ("losses", "validation"))
+        losses = {int(step): float(loss) for step, loss in history["losses"].items()}  # JSON's keys are texts
+        validation = [float(loss) for loss in history["validation"]]
         return cls(model, resolved, network, History(losses, validation, int(history["steps"])))
 
 
