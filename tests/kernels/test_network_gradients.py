@@ -8,6 +8,7 @@ import pytest
 
 from forecast.learning.network import Network, recurrent_layers
 from forecast.learning.training import Objective, WindowData, _Runner
+from forecast_kernels.jit import threads
 from forecast_kernels.network.cpu import KIND, LAST, N_OUT, OUTPUT, SCORE, STEPS
 from forecast_kernels.windows.cpu import MEAN, Windowing
 from tests import naive
@@ -15,6 +16,13 @@ from tests import naive
 ROWS, SEED = 5, 11
 SPEC = Windowing(context=6, patch=2, horizon=3, season=4, center=MEAN, masked=1)
 LOSSES = {"squared": (0.5,), "absolute": (0.5,), "huber": (0.5,), "quantile": (0.1, 0.5, 0.9)}
+
+
+@pytest.fixture(autouse=True)
+def held_threads():
+    """As in training: these tests call the kernels below it."""
+    with threads():
+        yield
 
 
 def random_walks():
