@@ -15,7 +15,7 @@ ORDER = [
     "__init__", "cli",
 ]  # fmt: skip
 REACH_KERNELS = {"learning", "models", "text"}
-KERNELS_KNOW = {"forecast_kernels", "llvmlite", "numba", "numpy", "platformdirs", "scipy", "threadpoolctl"}
+KERNELS_KNOW = {"forecast_kernels", "llvmlite", "numba", "numpy", "platformdirs"}
 HEAVY = {"llvmlite", "matplotlib", "numba", "numpy", "pandas", "scipy", "statsmodels", "utilsforecast"}
 
 

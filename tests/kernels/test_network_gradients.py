@@ -89,6 +89,19 @@ def test_other_stacks_have_the_gradient_of_central_differences(shape):
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 20])
+@pytest.mark.parametrize("shape", [{}, {"layers": 1, "embed": 0, "head": 0}, {"layers": 3, "embed": 0}])
+def test_workspace_is_written_before_it_is_read_and_not_left(shape, rows):
+    _, runner = program(rows=rows, **shape)
+    expected = runner.backward(windows(rows), SEED), runner.gradients.copy()
+    groups, size = runner.work.shape
+    runner.work, runner.gradients[:] = np.full((groups, size + 64), np.nan), np.nan
+    runner.work[:, size:] = 7
+    assert runner.backward(windows(rows), SEED) == expected[0]
+    np.testing.assert_array_equal(runner.gradients, expected[1])
+    np.testing.assert_array_equal(runner.work[:, size:], 7)
+
+
 def test_groups_add_up_to_the_batch():
     one, two = program(dropout=0.0, rows=8)[1], program(dropout=0.0, rows=16)[1]
     assert (len(one.gradients), len(two.gradients)) == (1, 2)
