@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from forecast.errors import ParameterError
-from forecast_kernels.jit import threads
 from forecast_kernels.matmul.cpu import PACKED
 from forecast_kernels.network import cpu as kernels
 
@@ -131,7 +131,7 @@ class Network:
         rng = np.random.default_rng(seed)
         self.theta[:] = 0
         named = self.views()
-        with threads(1):  # BLAS threads would make these small factorisations slower
+        with threadpool_limits(1):  # on a busy machine BLAS's threads take seconds for what one does in milliseconds
             for layer in self.layers:
                 if layer.kind == kernels.LSTM:
                     named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, 4 * layer.n_out)

@@ -16,12 +16,13 @@ import pytest
 
 KERNELS = Path(__file__).parents[2] / "kernels" / "forecast_kernels"
 SCRIPT = """
-import json
+import json, sys
 import numpy as np
 from forecast_kernels.dropout.cpu import dropout
 out = np.empty(8)
 dropout(np.ones(8), 0.5, np.uint64(1), out)
 hits, misses = dropout.stats.cache_hits, dropout.stats.cache_misses
+assert sys.modules['forecast_kernels'].__file__.startswith(sys.argv[1]), 'not the copy'
 print(json.dumps([out.tolist(), sum(hits.values()), sum(misses.values())]))
 """
 
@@ -43,7 +44,12 @@ def run(copy, cache):
     """Call the kernel in a new process."""
     environment = os.environ | {"PYTHONPATH": str(copy.parent), "GATECAST_CACHE_DIR": str(cache)}
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, cwd=copy.parent, capture_output=True, text=True, check=False
+        [sys.executable, "-c", SCRIPT, str(copy)],
+        env=environment,
+        cwd=copy.parent,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     return Run(*json.loads(result.stdout))

@@ -8,6 +8,7 @@ import pytest
 
 from forecast.learning.network import Network, recurrent_layers
 from forecast.learning.training import Objective, WindowData, _Runner
+from forecast_kernels.jit import threads
 from forecast_kernels.network.cpu import KIND, LAST, N_OUT, OUTPUT, SCORE, STEPS
 from forecast_kernels.windows.cpu import MEAN, Windowing
 from tests import naive
@@ -15,6 +16,13 @@ from tests import naive
 ROWS, SEED = 5, 11
 SPEC = Windowing(context=6, patch=2, horizon=3, season=4, center=MEAN, masked=1)
 LOSSES = {"squared": (0.5,), "absolute": (0.5,), "huber": (0.5,), "quantile": (0.1, 0.5, 0.9)}
+
+
+@pytest.fixture(autouse=True)
+def held_threads():
+    """As in training: these tests call the kernels below it."""
+    with threads():
+        yield
 
 
 def random_walks():
@@ -79,6 +87,19 @@ def test_other_stacks_have_the_gradient_of_central_differences(shape):
     found = runner.gradients[0].copy()
     expected = naive.numerical_gradient(lambda moved: summed_loss(network, runner, moved), theta)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 20])
+@pytest.mark.parametrize("shape", [{}, {"layers": 1, "embed": 0, "head": 0}, {"layers": 3, "embed": 0}])
+def test_workspace_is_written_before_it_is_read_and_not_left(shape, rows):
+    _, runner = program(rows=rows, **shape)
+    expected = runner.backward(windows(rows), SEED), runner.gradients.copy()
+    groups, size = runner.work.shape
+    runner.work, runner.gradients[:] = np.full((groups, size + 64), np.nan), np.nan
+    runner.work[:, size:] = 7
+    assert runner.backward(windows(rows), SEED) == expected[0]
+    np.testing.assert_array_equal(runner.gradients, expected[1])
+    np.testing.assert_array_equal(runner.work[:, size:], 7)
 
 
 def test_groups_add_up_to_the_batch():

@@ -1,4 +1,4 @@
-"""Threads: bits do not depend on their number, and Python threads may train side by side."""
+"""Threads: bits do not depend on their number, which is restored, and Python threads may train side by side."""
 
 import os
 import subprocess
@@ -50,12 +50,13 @@ def test_number_of_threads_does_not_change_one_bit(monkeypatch):
 
 
 def test_threads_are_restored_also_after_an_error():
-    before = numba.get_num_threads()
-    with threads(1):
-        assert numba.get_num_threads() == 1
-    with pytest.raises(ZeroDivisionError), threads(1):
-        raise ZeroDivisionError
-    assert numba.get_num_threads() == before
+    with threads():
+        before = numba.get_num_threads()
+        with threads(1) as held:
+            assert held == numba.get_num_threads() == 1
+        with pytest.raises(ZeroDivisionError), threads(1):
+            raise ZeroDivisionError
+        assert numba.get_num_threads() == before
 
 
 def test_more_threads_than_there_are_means_all():
