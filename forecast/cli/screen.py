@@ -174,8 +174,9 @@ def _table() -> "Table":
 
 
 def _console() -> Console:
-    console = Console(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
-    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = Console(highlight=False, emoji=False, soft_wrap=not bounded)
+    if not bounded:
         console.width = UNBOUNDED
     return console
 
