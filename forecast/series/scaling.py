@@ -13,7 +13,8 @@ Floats = npt.NDArray[np.float64]
 
 def allows_log(y: Floats, indptr: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """(S,) whether every observed value of a series is positive (and there is one)."""
-    return _fold(np.fmin, np.where(np.isnan(y), np.inf, y), indptr, np.inf) > 0
+    smallest = _fold(np.fmin, np.where(np.isnan(y), np.inf, y), indptr, np.inf)
+    return (smallest > 0) & (smallest < np.inf)
 
 
 def transformed(y: Floats, indptr: npt.NDArray[np.int64], log: npt.NDArray[np.bool_]) -> Floats:

@@ -129,6 +129,13 @@ def test_horizon_longer_than_trained_feeds_forecasts_back(fitted, several):
     np.testing.assert_array_equal(again.quantiles, longer.quantiles)
 
 
+def test_fed_back_forecasts_still_know_the_same_month_of_years_ago(passengers):
+    gappy = replace(passengers, y=passengers.y.copy())
+    gappy.y[[-10, -22, -34]] = np.nan  # one month of the last three years; the context is one
+    fitted = LSTM(max_steps=2, season_length=12, context_length=12).fit(gappy, 3)
+    np.testing.assert_allclose(fitted.predict(gappy, 6).point[:, :3], fitted.predict(gappy, 3).point, rtol=1e-4)
+
+
 def test_uncertainty_of_a_random_walk_grows_beyond_the_trained_horizon():
     walk = make_panel({"walk": 100 + np.random.default_rng(3).normal(size=200).cumsum()}, freq="D")
     model = LSTM(season_length=0, transform="none", scaler="last", max_steps=200)
