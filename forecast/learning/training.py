@@ -220,7 +220,7 @@ class _Runner:
             self._run(data, windows[at : at + batch], kernels.SCORE)
             part = self._sums()
             total, count = total + part[0], count + part[1]
-        return total / max(count, 1.0)
+        return total / count if count else math.inf  # nothing observed judges no weights
 
     def forward(self, windows: Windows) -> npt.NDArray[np.float64]:
         """Forecasts (n, h * Q) of at most one batch."""

@@ -93,7 +93,7 @@ def test_panel_shows_its_first_series_and_counts_the_others(run):
     result = run("run", datasets.path("hospital"), "-h", 2, *QUICK, "--quiet")
     assert [line.split()[0] for line in result.stdout.splitlines()[2:8]] == ["T1", "T1", "T2", "T2", "T3", "T3"]
     assert "97 more series" in result.stdout
-    assert "--output FILE writes all" in result.stdout
+    assert "--output FILE writes all" in " ".join(result.stdout.split())
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

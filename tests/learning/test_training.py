@@ -159,3 +159,14 @@ def test_groups_hold_the_batch_with_little_to_spare(batch):
     rows = rows_per_group(batch)
     assert 1 <= rows <= 64
     assert -(-batch // rows) * rows - batch < max(rows, 8)
+
+
+def test_validation_without_an_observed_target_keeps_the_last_weights():
+    network, data, windows = sine.network(1), sine.data(1), sine.windows()
+    hidden = data._replace(y=np.where(np.arange(len(data.y)) < len(data.y) - 20, data.y, np.nan))
+    end = np.array([[0, len(data.y) - 10]])
+    history = train(
+        network, data, windows, sine.OBJECTIVE, Schedule(6, 32, 1e-2, validate_every=2), Silent(), (hidden, end)
+    )
+    assert history.validation == [np.inf] * 3
+    assert history.steps == 6
