@@ -5,14 +5,43 @@ first: panel after panel, each (K, width) contiguous, the last one narrower. Tha
 products.
 """
 
-from forecast_kernels.jit import Array, kernel
+from forecast_kernels.jit import Array, cell, kernel
 from forecast_kernels.matmul.tile import VECTORS, lanes_of, tile_product
 
 _DEPTH = 256  # products added up in one go when the depth is long: a panel's part then stays in the first caches
 
 
+@cell
+def _tile(
+    rows: int,
+    a: Array,
+    a_start: int,
+    a_row: int,
+    a_step: int,
+    packed: Array,
+    b_start: int,
+    b_step: int,
+    depth: int,
+    out: Array,
+    out_start: int,
+    out_row: int,
+    columns: int,
+    add: bool,
+) -> None:
+    """A tile of ``rows`` (a literal) rows, as wide as there are columns to fill."""
+    if columns > lanes_of(out):
+        tile_product(
+            rows, VECTORS, a, a_start, a_row, a_step, packed, b_start, b_step, depth, out, out_start, out_row,
+            columns, add,
+        )  # fmt: skip
+    else:
+        tile_product(
+            rows, 1, a, a_start, a_row, a_step, packed, b_start, b_step, depth, out, out_start, out_row, columns, add
+        )
+
+
 @kernel
-def _tiles(
+def _panel(
     a: Array,  # read, flat: a[r, k] at a_start + r * a_row + k * a_step
     a_start: int,
     a_row: int,
@@ -28,47 +57,22 @@ def _tiles(
     add: bool,
 ) -> None:
     """One panel's part of a product, in tiles of 6, 4 or 1 rows and of all or one vector of columns."""
-    lanes = lanes_of(out)
-    step = columns
     n = 0
     while n < columns:
-        left = columns - n
-        wide = left > lanes
         r = 0
         while r < rows:
-            at, to = a_start + r * a_row, out_start + r * out_row + n
+            at, to, left = a_start + r * a_row, out_start + r * out_row + n, columns - n
             more = rows - r
             if more >= 6 and more != 8:
-                if wide:
-                    tile_product(
-                        6, VECTORS, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
-                    )
-                else:
-                    tile_product(
-                        6, 1, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
-                    )
+                _tile(6, a, at, a_row, a_step, packed, b_start + n, columns, depth, out, to, out_row, left, add)
                 r += 6
             elif more >= 4:
-                if wide:
-                    tile_product(
-                        4, VECTORS, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
-                    )
-                else:
-                    tile_product(
-                        4, 1, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
-                    )
+                _tile(4, a, at, a_row, a_step, packed, b_start + n, columns, depth, out, to, out_row, left, add)
                 r += 4
             else:
-                if wide:
-                    tile_product(
-                        1, VECTORS, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
-                    )
-                else:
-                    tile_product(
-                        1, 1, a, at, a_row, a_step, packed, b_start + n, step, depth, out, to, out_row, left, add
-                    )
+                _tile(1, a, at, a_row, a_step, packed, b_start + n, columns, depth, out, to, out_row, left, add)
                 r += 1
-        n += VECTORS * lanes if wide else lanes
+        n += VECTORS * lanes_of(out) if columns - n > lanes_of(out) else lanes_of(out)
 
 
 @kernel
@@ -121,7 +125,7 @@ def multiply(
     width = VECTORS * lanes_of(out)
     for first in range(0, N, width):
         columns = min(width, N - first)
-        _tiles(a.ravel(), 0, K, 1, packed, first * K, K, out.ravel(), first, N, M, columns, False)
+        _panel(a.ravel(), 0, K, 1, packed, first * K, K, out.ravel(), first, N, M, columns, False)
 
 
 @kernel
@@ -143,7 +147,7 @@ def multiply_transposed(
                 here, row = packed[k * columns : (k + 1) * columns], b[start + k, first : first + columns]
                 for n in range(columns):
                     here[n] = row[n]
-            _tiles(a.ravel(), start * K, 1, K, packed, 0, depth, out.ravel(), first, N, K, columns, start > 0)
+            _panel(a.ravel(), start * K, 1, K, packed, 0, depth, out.ravel(), first, N, K, columns, start > 0)
 
 
 PACKED = _DEPTH * 64  # VECTORS * lanes is 64 at most
