@@ -82,7 +82,9 @@ def test_season_that_was_never_observed_takes_the_last_value_and_is_told():
     panel = make_panel({"a": [1.0, 2, 3], "b": [1.0, 2, 3, 4, 5]}, season_length=4)
     fitted = SeasonalNaive().fit(panel)
     assert list(fitted.predict(panel, 4).point[0]) == [3, 1, 2, 3]
-    assert fitted.describe() == "season of 4 steps; 1 of 2 series lack values of some seasons: their last value stands in"
+    assert (
+        fitted.describe() == "season of 4 steps; 1 of 2 series lack values of some seasons: their last value stands in"
+    )
 
 
 def test_season_length_of_the_model_goes_before_the_panels():

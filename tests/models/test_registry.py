@@ -18,12 +18,16 @@ def test_names_are_read_in_any_case():
 
 
 def test_unknown_name_is_answered_with_the_nearest_and_all():
-    with pytest.raises(ParameterError, match="There is no model 'autoarima'; did you mean 'auto-arima'; the models are lstm"):
+    with pytest.raises(
+        ParameterError, match="There is no model 'autoarima'; did you mean 'auto-arima'; the models are lstm"
+    ):
         create("autoarima")
 
 
 def test_unknown_option_is_answered_with_the_nearest_and_all():
-    with pytest.raises(ParameterError, match="AutoARIMA has no option 'maxp'; did you mean 'max_p'; its options are max_p"):
+    with pytest.raises(
+        ParameterError, match="AutoARIMA has no option 'maxp'; did you mean 'max_p'; its options are max_p"
+    ):
         create("auto-arima", maxp=3)
 
 

@@ -108,7 +108,9 @@ def _in_workers(
 
 def _start() -> "subprocess.Popen[str]":
     """A worker that finds the same modules as this process, and keeps BLAS to one thread as ``fit`` does."""
-    script = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from forecast.models.arima.model import work; work()"
+    script = (
+        "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from forecast.models.arima.model import work; work()"
+    )
     return subprocess.Popen(
         [sys.executable, "-P", "-c", script, json.dumps(sys.path)],
         env=os.environ | dict.fromkeys(_THREADS, "1"),
