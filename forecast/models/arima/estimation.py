@@ -91,7 +91,7 @@ def profile(whitener: Whitener, rows: Floats, k: int) -> Profile:
     log_determinant = whitener.log_determinant
     if len(rows) == 1:
         return Profile(y, np.empty(0), np.empty((0, 0)), log_determinant)
-    root = np.linalg.cholesky(columns.T @ columns)
+    root = np.asarray(np.linalg.cholesky(columns.T @ columns), np.float64)
     slopes = lapack.dpotrs(root, columns.T @ y, lower=1)[0]
     log_determinant += 2.0 * float(np.log(np.diag(root)[:k]).sum())
     return Profile(np.asarray(y - columns @ slopes), slopes, np.asarray(root, dtype=np.float64), log_determinant)
@@ -170,6 +170,7 @@ def _rows(sample: Sample, orders: Orders) -> Floats:
 
 
 def split(orders: Orders, x: Floats) -> list[Floats]:
+    """Coefficients, or what stands for them, as parts of lengths p, q, P and Q."""
     i, j, k = orders.p, orders.p + orders.q, orders.p + orders.q + orders.P
     return [x[:i], x[i:j], x[j:k], x[k:]]
 

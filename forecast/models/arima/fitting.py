@@ -92,9 +92,8 @@ def _without_estimation(y: Floats, orders: Orders, fewest: int) -> Estimate | No
 
 
 def _plain(orders: Orders, sample: Sample) -> Estimate:
-    """White noise around a known constant."""
+    """White noise around a known constant; gaps, filled by straight lines, share the change that they span."""
     constant = float(sample.w.mean()) if orders.constant else 0.0
-    n = max(sample.n, 0)
-    sigma2 = float(np.square(sample.w - constant).mean()) if n else 0.0
-    none = np.empty(0)
-    return Estimate(orders, none, constant, sigma2, np.nan, n, none)
+    n = sample.n
+    sigma2 = float(np.square(sample.w - constant).sum()) / n if n else 0.0
+    return Estimate(orders, np.empty(0), constant, sigma2, np.nan, n)

@@ -53,7 +53,7 @@ class Whitener:
 
     def __call__(self, rows: Floats) -> Floats:
         """Whiten each row of ``rows`` (c, n); the result is (n, c)."""
-        head = len(self.ar) - 1
+        head = min(len(self.ar) - 1, self.n)
         z = rows.copy()
         for lag in np.flatnonzero(self.ar[1:]) + 1:  # few, though the polynomial may span seasons
             z[:, head:] += self.ar[lag] * rows[:, head - lag : self.n - lag]
