@@ -1,6 +1,7 @@
 """The methods by the names that the command line knows; a class is imported when it is first asked for."""
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import fields
 from importlib import import_module
 from typing import Any
@@ -70,6 +71,6 @@ def create(name: str, **options: Any) -> Model:
     return kind(**options)
 
 
-def _nearest(word: str, words: Any) -> str:
+def _nearest(word: str, words: Iterable[str]) -> str:
     near = difflib.get_close_matches(word.lower(), list(words), n=1)
     return f"; did you mean {near[0]!r}" if near else ""

@@ -146,7 +146,7 @@ class ARIMA(SeriesARIMA):
     constant: bool | None = None
     """Whether to estimate a mean, or with one difference a drift; None: a mean, if nothing is differenced."""
     max_length: int | None = None
-    """Estimate on this many last values; None for all."""
+    """Estimate on this many last values, fewer where there are many gaps; None for all."""
     n_jobs: int | None = None
     """Processes at most; None for one per core."""
     alias: str | None = None
@@ -222,7 +222,7 @@ class AutoARIMA(SeriesARIMA):
     allow_mean: bool = True
     """Whether a series that is not differenced may have a mean."""
     max_length: int | None = 1000
-    """Use this many last values to choose and to estimate; None for all. Forecasts use the whole history."""
+    """Choose and estimate on this many last values, fewer where there are many gaps; None for all."""
     n_jobs: int | None = None
     """Processes at most; None for one per core."""
     alias: str | None = None

@@ -99,15 +99,17 @@ class Search:
             expanded.add(todo[0])
             for orders in space.neighbours(todo[0]):
                 self.estimate(orders, NORMAL)
+        likely = {o.constant for o in self._ranking()[:1]}
         for orders in space.everything():
-            self.estimate(orders, QUICK)
-        return self._settled()
+            if orders.constant in likely:
+                self.estimate(orders, QUICK)
+        return self._settled(space)
 
     def exhaustive(self, space: Space) -> Estimate | None:
         """The best model of the whole space."""
         for orders in space.everything():
             self.estimate(orders, NORMAL)
-        return self._settled()
+        return self._settled(space)
 
     def estimate(self, orders: Orders, effort: int) -> None:
         """Estimate from ``effort`` starts in all, with those of earlier calls, unless there are too few values."""
@@ -133,12 +135,15 @@ class Search:
         found = self.tried[orders]
         return np.inf if found.is_near_unit_root else found.criterion(self.ic)
 
-    def _settled(self) -> Estimate | None:
-        """The best model, once those close to it have been estimated thoroughly."""
+    def _settled(self, space: Space) -> Estimate | None:
+        """The best model, once those close to it were estimated thoroughly, with and without a constant."""
         done: set[Orders] = set()
         while todo := [o for o in self._close() if o not in done]:
             done.add(todo[0])
             self.estimate(todo[0], THOROUGH)
+            twin = replace(todo[0], constant=not todo[0].constant)
+            if twin in space:
+                self.estimate(twin, NORMAL)
         ranking = self._ranking()
         return self._precisely(ranking[0]) if ranking else None
 
