@@ -159,6 +159,18 @@ def intrinsic(function: Any) -> Any:
     return numba_intrinsic(prefer_literal=True)(function)
 
 
+@intrinsic
+def wide_vectors(typing_context: Any) -> Any:
+    """Called once in a kernel: its loops use the processor's widest vectors, not the half that LLVM prefers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # llvmlite knows no attributes with a value, but prints them as they are
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return numba.types.none(), generate
+
+
 def compile_for(function: Any, *arguments: Any) -> None:
     """Compile a kernel, or load it, for arguments of these types, without calling it."""
     function.compile(tuple(numba.typeof(argument) for argument in arguments))

@@ -5,36 +5,38 @@ gate before its activation; ``u = tanh(c)``.
 """
 
 from forecast_kernels.jit import cell
-from forecast_kernels.scalars import sigmoid, tanh
+from forecast_kernels.scalars import tanh
 
 
 @cell
-def lstm_gates(pre_i: float, pre_f: float, pre_g: float, pre_o: float) -> tuple[float, float, float, float]:
-    """Activate the four gates: returns i, f, g, o."""
-    return sigmoid(pre_i), sigmoid(pre_f), tanh(pre_g), sigmoid(pre_o)
+def lstm_state(i: float, f: float, g: float, c_prev: float) -> float:
+    """Advance the cell: returns c."""
+    return f * c_prev + i * g
 
 
 @cell
-def lstm_state(i: float, f: float, g: float, o: float, c_prev: float) -> tuple[float, float]:
-    """Advance the cell: returns c, h."""
-    c = f * c_prev + i * g
-    return c, o * tanh(c)
+def lstm_output(o: float, c: float) -> float:
+    """What the unit shows of its cell: returns h."""
+    return o * tanh(c)
 
 
 @cell
-def lstm_state_backward(
-    i: float, f: float, g: float, o: float, c_prev: float, c: float, dh: float, dc: float
-) -> tuple[float, float, float, float, float]:
-    """BPTT through one unit.
-
-    ``dc`` comes from the next step. Returns dpre_i, dpre_f, dpre_g, dpre_o and the ``dc`` for the step before.
-    """
+def lstm_output_backward(o: float, c: float, dh: float, dc: float) -> tuple[float, float]:
+    """Backward of `lstm_output`; ``dc`` comes from the next step. Returns dpre_o and the whole dc."""
     T = type(c)
-    one = T(1)
     u = tanh(c)
-    dc = dc + dh * o * (one - u * u)
-    dpre_i = dc * g * i * (one - i)
-    dpre_f = dc * c_prev * f * (one - f)
-    dpre_g = dc * i * (one - g * g)
-    dpre_o = dh * u * o * (one - o)
-    return dpre_i, dpre_f, dpre_g, dpre_o, dc * f
+    return dh * u * o * (T(1) - o), dc + dh * o * (T(1) - u * u)
+
+
+@cell
+def lstm_input_backward(i: float, g: float, dc: float) -> tuple[float, float]:
+    """Backward of what `lstm_state` lets in: returns dpre_i, dpre_g."""
+    T = type(dc)
+    return dc * g * i * (T(1) - i), dc * i * (T(1) - g * g)
+
+
+@cell
+def lstm_forget_backward(f: float, c_prev: float, dc: float) -> tuple[float, float]:
+    """Backward of what `lstm_state` keeps: returns dpre_f and the dc for the step before."""
+    T = type(dc)
+    return dc * c_prev * f * (T(1) - f), dc * f

@@ -3,11 +3,36 @@
 Notation: B batch rows, T time, D inputs, H hidden; ``K = D + H``. Time-major, C-contiguous. Gate order i f g o.
 The input x[t] and the state h[t-1] stand side by side in one row of ``xh``, and W over R in ``WR``, so that a step is a
 single product of depth K, and so is the gradient of all weights.
+
+Loops over units are short and many: before it vectorises one, LLVM compares its pointers pair by pair, and with more
+than eight pairs it leaves the loop as it is.
 """
 
-from forecast_kernels.jit import Array, kernel
-from forecast_kernels.lstm.cell import lstm_gates, lstm_state, lstm_state_backward
+from forecast_kernels.jit import Array, cell, kernel, wide_vectors
+from forecast_kernels.lstm.cell import (
+    lstm_forget_backward,
+    lstm_input_backward,
+    lstm_output,
+    lstm_output_backward,
+    lstm_state,
+)
 from forecast_kernels.matmul.cpu import multiply, multiply_transposed, pack, pack_transposed
+from forecast_kernels.scalars import sigmoid, tanh
+
+
+@cell
+def _activate(p: Array, b: Array) -> None:
+    """Add the bias to a row of pre-activations and apply the gates' functions: i f g o, each H long."""
+    H = b.shape[0] // 4
+    gates, bias = p[: 2 * H], b[: 2 * H]
+    for j in range(2 * H):
+        gates[j] = sigmoid(gates[j] + bias[j])
+    g, bias_g = p[2 * H : 3 * H], b[2 * H : 3 * H]
+    for j in range(H):
+        g[j] = tanh(g[j] + bias_g[j])
+    o, bias_o = p[3 * H :], b[3 * H :]
+    for j in range(H):
+        o[j] = sigmoid(o[j] + bias_o[j])
 
 
 @kernel
@@ -22,9 +47,9 @@ def lstm_forward(
     packed: Array,  # at least (D + H) * 4H values, workspace
 ) -> None:
     """Run the sequence from the start state; what backward needs stays in ``xh``, ``c`` and ``gates``."""
+    wide_vectors()
     T, B, D = x.shape
     H = out.shape[2]
-    bi, bf, bg, bo = b[:H], b[H : 2 * H], b[2 * H : 3 * H], b[3 * H :]
     pack(WR, packed)
     for t in range(T):
         for r in range(B):
@@ -33,13 +58,13 @@ def lstm_forward(
                 row[d] = source[d]
         multiply(xh[t], packed, gates[t])
         for r in range(B):
-            p, state = gates[t, r], xh[t + 1, r, D:]
+            _activate(gates[t, r], b)
+            p, c_prev, c_next, h, state = gates[t, r], c[t, r], c[t + 1, r], out[t, r], xh[t + 1, r, D:]
             i, f, g, o = p[:H], p[H : 2 * H], p[2 * H : 3 * H], p[3 * H :]
-            c_prev, c_next, h = c[t, r], c[t + 1, r], out[t, r]
             for j in range(H):
-                i[j], f[j], g[j], o[j] = lstm_gates(i[j] + bi[j], f[j] + bf[j], g[j] + bg[j], o[j] + bo[j])
-                c_next[j], h[j] = lstm_state(i[j], f[j], g[j], o[j], c_prev[j])
-                state[j] = h[j]
+                c_next[j] = lstm_state(i[j], f[j], g[j], c_prev[j])
+            for j in range(H):
+                h[j] = state[j] = lstm_output(o[j], c_next[j])
 
 
 @kernel
@@ -57,6 +82,7 @@ def lstm_backward(
     packed: Array,  # at least max((D + H) * 4H, PACKED) values, workspace
 ) -> None:
     """Backpropagation through time."""
+    wide_vectors()
     T, B, H = dout.shape
     D = dx.shape[2]
     pack_transposed(WR[D:], packed)
@@ -66,9 +92,11 @@ def lstm_backward(
             i, f, g, o = p[:H], p[H : 2 * H], p[2 * H : 3 * H], p[3 * H :]
             c_prev, c_here, dh_out, dh_next, dc_r = c[t, r], c[t + 1, r], dout[t, r], dh[r], dc[r]
             for j in range(H):
-                i[j], f[j], g[j], o[j], dc_r[j] = lstm_state_backward(
-                    i[j], f[j], g[j], o[j], c_prev[j], c_here[j], dh_out[j] + dh_next[j], dc_r[j]
-                )
+                o[j], dc_r[j] = lstm_output_backward(o[j], c_here[j], dh_out[j] + dh_next[j], dc_r[j])
+            for j in range(H):
+                i[j], g[j] = lstm_input_backward(i[j], g[j], dc_r[j])
+            for j in range(H):
+                f[j], dc_r[j] = lstm_forget_backward(f[j], c_prev[j], dc_r[j])
         multiply(gates[t], packed, dh)
     dpre = gates.reshape(T * B, 4 * H)
     if dx.shape[0] == T:
