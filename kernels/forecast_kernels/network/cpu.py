@@ -13,7 +13,7 @@ from numba import prange
 
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.dropout.cpu import dropout
-from forecast_kernels.jit import Array, cell, kernel, parallel_kernel
+from forecast_kernels.jit import Array, kernel, parallel_kernel
 from forecast_kernels.loss.cpu import loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
 from forecast_kernels.scalars import mix
@@ -41,17 +41,17 @@ class Heads(NamedTuple):
     dropout: float  # rate of every DROPOUT layer
 
 
-@cell
+@kernel
 def _view3(work: Array, offset: int, a: int, b: int, c: int) -> Array:
     return work[offset : offset + a * b * c].reshape(a, b, c)
 
 
-@cell
+@kernel
 def _view2(work: Array, offset: int, a: int, b: int) -> Array:
     return work[offset : offset + a * b].reshape(a, b)
 
 
-@cell
+@kernel
 def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array]:
     """Private buffers of an LSTM layer: xh, c, gates, dh, dc."""
     T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[OWN]
@@ -65,7 +65,7 @@ def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array,
     return xh, c, gates, dh, _view2(work, at + dh.size, B, H)
 
 
-@cell
+@kernel
 def network_forward(
     table: Array,  # (layers, COLUMNS) read
     theta: Array,  # (P,) read
@@ -107,7 +107,7 @@ def network_forward(
                     last[r, D + j] = extra[r, j]
 
 
-@cell
+@kernel
 def network_backward(
     table: Array,  # (layers, COLUMNS) read
     theta: Array,  # (P,) read
