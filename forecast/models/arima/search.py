@@ -99,7 +99,7 @@ class Search:
             expanded.add(todo[0])
             for orders in space.neighbours(todo[0]):
                 self.estimate(orders, NORMAL)
-        likely = {o.constant for o in self._ranking()[:1]}
+        likely = {o.constant for o in self._close(1.0)}
         for orders in space.everything():
             if orders.constant in likely:
                 self.estimate(orders, QUICK)
@@ -150,9 +150,9 @@ class Search:
     def _precisely(self, orders: Orders) -> Estimate:
         return estimate(self.sample, orders, self.tried[orders].start, precise=True)
 
-    def _close(self) -> list[Orders]:
+    def _close(self, margin: float = CLOSE) -> list[Orders]:
         ranking = self._ranking()
-        return [o for o in ranking if self.score(o) < self.score(ranking[0]) + CLOSE]
+        return [o for o in ranking if self.score(o) < self.score(ranking[0]) + margin]
 
     def _ranking(self) -> list[Orders]:
         return sorted((o for o in self.tried if np.isfinite(self.score(o))), key=self.score)
