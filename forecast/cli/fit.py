@@ -93,6 +93,11 @@ def predict(
     if file is not None:
         panel = forecaster.read(file)
         tell(panel, quiet)
+    if any(fitted.model.is_network for fitted in forecaster.fitted_.values()):
+        from forecast.learning.warmup import warmup
+
+        with progress_on_stderr(quiet) as progress:
+            warmup(progress)  # on a machine that has not compiled the kernels yet, this takes a while
     frame = forecaster.predict(horizon, levels, df=panel)
     write_frame(frame, output, quiet)
     if as_json:

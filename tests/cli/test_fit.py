@@ -55,3 +55,11 @@ def test_fit_as_json_tells_what_was_learned(run, air, tmp_path):
     document = json.loads(result.stdout)
     assert list(document["learned"]) == ["Naive"]
     assert document["model"] == str(tmp_path / "m")
+
+
+def test_predicting_with_a_network_tells_that_it_compiles(run, air, tmp_path, monkeypatch):
+    run("fit", air, "-h", 12, "--models", "lstm", "-o", tmp_path / "model")
+    told = []
+    monkeypatch.setattr("forecast.learning.warmup.warmup", lambda progress: told.append(progress))
+    assert run("predict", tmp_path / "model", "-h", 12).exit_code == 0
+    assert len(told) == 1 and told[0] is not None
