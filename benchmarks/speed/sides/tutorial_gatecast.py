@@ -19,7 +19,7 @@ def fit() -> list[float]:
     seconds = time.perf_counter() - start
     fitted = fc.fitted_["LSTM"]
     assert isinstance(fitted, FittedLSTM)
-    return [seconds, fitted.losses_[-1]]
+    return [seconds, list(fitted.losses_.values())[-1]]
 
 
 if __name__ == "__main__":
