@@ -1,6 +1,7 @@
 """Section ``step``: training step and inference of LSTM networks, beside PyTorch, for 1 and 2 threads."""
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from statistics import median
@@ -37,13 +38,15 @@ def section(options: Options) -> str:
         with ExitStack() as stack:
             ours = stack.enter_context(Worker("step_gatecast", options.python, threads))
             torch = stack.enter_context(Worker("step_torch", options.torch_python, threads)) if with_torch else None
-            speeds: list[float] = []
-            for k, shape in enumerate(SHAPES):
-                rows[k, threads], peak = _measure(shape, ours, torch, threads, options)
-                speeds += peak
+            measured = [_measure(shape, ours, torch, threads, options) for shape in SHAPES]
             versions = [ours.call("versions", packages=["numba", "numpy"])]
             versions += [torch.call("versions", packages=["torch"]) if torch else "torch not installed"]
-        peaks.append(f"{median(speeds) / 1e9:.0f} with {threads}")
+        peak = median(speed for tasks in measured for times in tasks.values() for speed in times["peak"])
+        peaks.append(f"{peak / 1e9:.0f} with {threads}")
+        for k, (shape, tasks) in enumerate(zip(SHAPES, measured, strict=True)):
+            train = _cells(tasks["train"], 3 * shape.forward_flops, peak)
+            infer = _cells(tasks["infer"], shape.forward_flops, peak)
+            rows[k, threads] = [", ".join(map(str, shape)), str(threads), *train, *infer]
     return "\n\n".join(
         (
             "**Training step and inference of an LSTM stack with a linear output** (B windows of T steps of D values, "
@@ -58,28 +61,29 @@ def section(options: Options) -> str:
 
 def _measure(
     shape: Shape, ours: Worker, torch: Worker | None, threads: int, options: Options
-) -> tuple[list[str], list[float]]:
-    """A shape's row of the table, and the speeds of the large product measured between its blocks."""
+) -> dict[str, dict[str, list[float]]]:
+    """Seconds of both sides, and speeds of the large product between their blocks, by task."""
     outputs = ours.call("prepare", shape=shape)
     if torch:
         _compare(shape, outputs, torch.call("prepare", shape=shape, count=threads))
-    cells = [", ".join(map(str, shape)), str(threads)]
-    peaks: list[float] = []
-    for what, flops in (("train", 3 * shape.forward_flops), ("infer", shape.forward_flops)):
-        sides = {"ours": partial(ours.call, what, seconds=options.block)}
+    measured = {}
+    for task in ("train", "infer"):
+        sides = {"ours": partial(ours.call, task, seconds=options.block)}
         if torch:
-            sides["torch"] = partial(torch.call, what, seconds=options.block)
+            sides["torch"] = partial(torch.call, task, seconds=options.block)
         sides["peak"] = partial(ours.call, "peak", count=threads)
-        times = alternate(sides, options.turns(TURNS))
-        cells.append(duration(median(times["ours"])))
-        if torch:
-            cells += [duration(median(times["torch"])), ratio_text(times["torch"], times["ours"])]
-        else:
-            cells += ["not installed", ""]
-        cells.append(f"{flops / median(times['ours']) / median(times['peak']):.0%}")
-        peaks += times["peak"]
-    options.say(" | ".join(cells))
-    return cells, peaks
+        measured[task] = alternate(sides, options.turns(TURNS))
+        medians = {name: median(values) for name, values in measured[task].items() if name != "peak"}
+        told = ", ".join(f"{name} {duration(seconds)}" for name, seconds in medians.items())
+        options.say(f"{tuple(shape)}, {threads} thread(s), {task}: {told}")
+    return measured
+
+
+def _cells(times: Mapping[str, list[float]], flops: int, peak: float) -> list[str]:
+    """A task's four cells of a row: our time, PyTorch's, their ratio, our share of the large product's speed."""
+    ours = median(times["ours"])
+    peer = [duration(median(times["torch"])), ratio_text(times["torch"], times["ours"])] if "torch" in times else None
+    return [duration(ours), *(peer or ["not installed", ""]), f"{flops / ours / peak:.0%}"]
 
 
 def _compare(shape: Shape, ours: list[float], theirs: list[float]) -> None:

@@ -95,14 +95,15 @@ def gather_windows(
             spread = max(np.sqrt(square / count), floors[s])
         scale[r] = spread
 
-        for k in range(max(0, cutoff - L), cutoff):
-            value = y[first + k]
-            if value == value:
-                place = k - (cutoff - L)
-                t, p = place // P, place % P
-                x[t, r, p] = T((value - center) / spread)
-                if spec.masked == 1:
-                    x[t, r, P + p] = T(1)
+        for t in range(x.shape[0]):
+            start = cutoff - L + t * P  # place in the series of the patch's first value; below 0 is left padding
+            row = x[t, r]
+            for p in range(max(0, -start), P):
+                value = y[first + start + p]
+                if value == value:
+                    row[p] = T((value - center) / spread)
+                    if spec.masked == 1:
+                        row[P + p] = T(1)
 
         for j in range(h):
             level = center
