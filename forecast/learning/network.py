@@ -12,10 +12,14 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from forecast.errors import ParameterError
-from forecast_kernels.matmul.cpu import PACKED
+from forecast_kernels.dense.cpu import packed_size as dense_packed_size
+from forecast_kernels.lstm.cpu import packed_size as lstm_packed_size
 from forecast_kernels.network import cpu as kernels
 
 Array = npt.NDArray[Any]
+
+ALIGNED = 16  # every buffer starts at a multiple of so many values, which is a cache line or two
+_PACKED = {kernels.LSTM: lstm_packed_size, kernels.DENSE: dense_packed_size}
 
 
 @dataclass(frozen=True)
@@ -155,10 +159,9 @@ class Network:
 
         def take(count: int) -> int:
             nonlocal end
-            at, end = end, end + count
+            at, end = end, end + -(-count // ALIGNED) * ALIGNED
             return at
 
-        weighted = [layer for layer in self.layers if layer.shapes]
         where = {"extra": take(rows * extra), "target": take(rows * horizon), "mask": take(rows * horizon)}
         first = self.layers[0]
         value = take(first.steps * rows * first.n_in)
@@ -167,17 +170,26 @@ class Network:
             out_steps = 1 if layer.kind == kernels.LAST else layer.steps
             out = take(out_steps * rows * layer.n_out)
             dout = take(out_steps * rows * layer.n_out) if training else 0
-            own = 0
+            own, kept = 0, layer.steps if training else 1
             if layer.kind == kernels.LSTM:
-                T, width, H = layer.steps, layer.n_in + layer.n_out, layer.n_out
-                own = take(rows * ((T + 1) * (width + H) + T * 4 * H + 2 * H))
+                width, H = layer.n_in + layer.n_out, layer.n_out
+                own = take(rows * ((kept + 1) * (width + H) + kept * 4 * H + 2 * H))
             table[k] = (
                 layer.kind, layer.n_in, layer.n_out, layer.activation, layer.steps,
-                self.offsets[k], value, out, gradient, dout, own,
+                self.offsets[k], value, out, gradient, dout, own, kept,
             )  # fmt: skip
             value, gradient = out, dout
-        n_packed = max(PACKED, *(_size(layer.shapes["W"]) + _size(layer.shapes.get("R", (0,))) for layer in weighted))
+        n_packed = max(_PACKED[layer.kind](layer.n_in, layer.n_out) for layer in self.layers if layer.shapes)
         return Plan(rows, table=table, packed=take(n_packed), n_packed=n_packed, size=end, **where)
+
+
+def aligned_zeros(rows: int, columns: int, dtype: npt.DTypeLike) -> Array:
+    """Zeros (rows, columns) whose first value starts a cache line; numpy's own start wherever it happens to be."""
+    dtype = np.dtype(dtype)
+    line = ALIGNED * dtype.itemsize
+    buffer = np.zeros(rows * columns * dtype.itemsize + line, np.uint8)
+    at = -buffer.ctypes.data % line
+    return buffer[at : at + rows * columns * dtype.itemsize].view(dtype).reshape(rows, columns)
 
 
 def _size(shape: tuple[int, ...]) -> int:

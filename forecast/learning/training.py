@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import DataError
-from forecast.learning.network import Network, Plan
+from forecast.learning.network import Network, Plan, aligned_zeros
 from forecast.progress import Progress
 from forecast_kernels.jit import threads
 from forecast_kernels.loss import cpu as loss_kernels
@@ -189,7 +189,7 @@ class _Runner:
         self.network, self.data, self.objective, self.table = network, data, objective, plan.table
         self.heads = objective.heads(plan)
         self.quantiles = np.array(objective.quantiles, dtype)
-        self.work = np.zeros((groups, plan.size), dtype)
+        self.work = aligned_zeros(groups, plan.size, dtype)
         self.windows = np.empty((groups, rows, 2), np.int64)
         self.base = np.empty((groups, rows, spec.horizon))
         self.scale = np.empty((groups, rows))

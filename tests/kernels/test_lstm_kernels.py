@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
-from forecast_kernels.matmul.cpu import PACKED
+from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward, packed_size
+from forecast_kernels.matmul.cpu import DEPTH
 from tests import naive, peers
 
 # float64: rounding. float32: tanh within 3.3e-7, carried through 7 steps of values up to about 1; gradients up to 20.
@@ -30,7 +30,8 @@ class Saved(NamedTuple):
 
 def space(WR):
     """Room for packed matrices, all NaN."""
-    return np.full(max(WR.size, PACKED), np.nan, WR.dtype)
+    H = WR.shape[1] // 4
+    return np.full(packed_size(len(WR) - H, H), np.nan, WR.dtype)
 
 
 def forward(x, W, R, b, h0, c0, dtype):
@@ -97,9 +98,7 @@ def test_float32_kernel_stays_close_to_float64_results():
     np.testing.assert_allclose(gradients[0]["x"], exact["dx"], **LIMITS["float32"])
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
-@given(B=st.integers(1, 5), T=st.integers(1, 5), D=st.integers(1, 5), H=st.integers(1, 5), seed=st.integers(0, 999))
-def test_any_shape_agrees_with_the_naive_reference_and_its_differences(B, T, D, H, seed):
+def check_against_naive(B, T, D, H, seed):
     rng = np.random.default_rng(seed)
     shapes = {"x": (T, B, D), "W": (D, 4 * H), "R": (H, 4 * H), "b": (4 * H,), "h0": (B, H), "c0": (B, H)}
     given = {name: rng.uniform(-1, 1, shape) for name, shape in shapes.items()}
@@ -117,6 +116,31 @@ def test_any_shape_agrees_with_the_naive_reference_and_its_differences(B, T, D, 
     for name, found in backward(saved, dh, dh_n, dc_n, np.float64).items():
         expected = naive.numerical_gradient(lambda value, name=name: upstream_sum(**{name: value}), given[name])
         np.testing.assert_allclose(found, expected, err_msg=f"d{name}", **DIFFERENCES)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(B=st.integers(1, 5), T=st.integers(1, 5), D=st.integers(1, 5), H=st.integers(1, 5), seed=st.integers(0, 999))
+def test_any_shape_agrees_with_the_naive_reference_and_its_differences(B, T, D, H, seed):
+    check_against_naive(B, T, D, H, seed)
+
+
+def test_backward_in_several_chunks_agrees_with_the_naive_reference():
+    T, B = 70, 4
+    assert T * B > 2 * DEPTH
+    check_against_naive(B, T, D=1, H=2, seed=0)
+
+
+def test_forward_that_keeps_one_step_gives_the_same_bits():
+    golden = peers.load("torch_lstm_b4_t7_d3_h5_l2_float64")
+    T, B, D = golden["x"].shape
+    W, R, b = peers.torch_layer(golden, 0)
+    H = len(R)
+    whole, _, kept = forward(golden["x"], W, R, b, golden["h0"][0], golden["c0"][0], np.float64)
+    xh, c, gates = np.full((2, B, D + H), np.nan), np.full((2, B, H), np.nan), np.full((1, B, 4 * H), np.nan)
+    xh[0, :, D:], c[0] = golden["h0"][0], golden["c0"][0]
+    out = np.full((T, B, H), np.nan)
+    lstm_forward(golden["x"], kept.WR, b, xh, c, gates, out, space(kept.WR))
+    assert (out == whole).all()
 
 
 def test_nan_in_one_row_stays_in_that_row():

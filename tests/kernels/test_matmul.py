@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast_kernels.matmul.cpu import PACKED, multiply, multiply_transposed, pack, pack_transposed
+from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed
 
 SIZES = st.integers(1, 20) | st.sampled_from([63, 64, 65, 128, 130, 257, 300])
 LIMITS = {np.float64: 1e-13, np.float32: 1e-5}
 
 
 def space(size, dtype):
-    return np.full(max(size, PACKED), np.nan, dtype)
+    return np.full(size, np.nan, dtype)
 
 
 @settings(deadline=None, max_examples=60)
@@ -30,8 +30,10 @@ def test_products_are_those_of_numpy(dtype, M, K, N, seed):
     multiply(a, packed, out)
     np.testing.assert_allclose(out, a.astype(np.float64) @ b, **close)
 
-    multiply_transposed(a, g, packed, gradient)
+    multiply_transposed(a, g, space(DEPTH * N, dtype), gradient, False)
     np.testing.assert_allclose(gradient, a.T.astype(np.float64) @ g, **close)
+    multiply_transposed(a, g, space(DEPTH * N, dtype), gradient, True)
+    np.testing.assert_allclose(gradient, 2 * a.T.astype(np.float64) @ g, **close)
 
 
 @pytest.mark.parametrize(("M", "N"), [(1, 1), (5, 70), (8, 64), (9, 17)])

@@ -4,7 +4,12 @@ Notation: B rows, D inputs, H outputs. Activations: 0 none, 1 ReLU.
 """
 
 from forecast_kernels.jit import Array, kernel
-from forecast_kernels.matmul.cpu import multiply, multiply_transposed, pack, pack_transposed
+from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed
+
+
+def packed_size(inputs: int, outputs: int) -> int:
+    """Values of workspace for packed matrices that `dense_forward` and `dense_backward` need."""
+    return max(inputs, DEPTH) * outputs
 
 
 @kernel
@@ -14,7 +19,7 @@ def dense_forward(
     b: Array,  # (H,) read
     activation: int,  # 0 none, 1 ReLU
     out: Array,  # (B, H) written
-    packed: Array,  # at least D * H values, workspace
+    packed: Array,  # at least packed_size(D, H) values, workspace
 ) -> None:
     """``out = activation(x W + b)``."""
     pack(W, packed)
@@ -37,7 +42,7 @@ def dense_backward(
     dx: Array,  # (B, D) written; (0, D) where nobody needs it
     dW: Array,  # (D, H) written
     db: Array,  # (H,) written
-    packed: Array,  # at least max(D * H, PACKED) values, workspace
+    packed: Array,  # at least packed_size(D, H) values, workspace
 ) -> None:
     """Gradients of the input and the parameters."""
     zero = out.dtype.type(0)
@@ -52,4 +57,4 @@ def dense_backward(
     if dx.shape[0] == x.shape[0]:
         pack_transposed(W, packed)
         multiply(dout, packed, dx)
-    multiply_transposed(x, dout, packed, dW)
+    multiply_transposed(x, dout, packed, dW, False)

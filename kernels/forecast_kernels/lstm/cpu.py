@@ -16,8 +16,13 @@ from forecast_kernels.lstm.cell import (
     lstm_output_backward,
     lstm_state,
 )
-from forecast_kernels.matmul.cpu import multiply, multiply_transposed, pack, pack_transposed
+from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed
 from forecast_kernels.scalars import sigmoid, tanh
+
+
+def packed_size(inputs: int, hidden: int) -> int:
+    """Values of workspace for packed matrices that `lstm_forward` and `lstm_backward` need."""
+    return (inputs + hidden + DEPTH) * 4 * hidden
 
 
 @cell
@@ -40,26 +45,31 @@ def lstm_forward(
     x: Array,  # (T, B, D) read
     WR: Array,  # (D + H, 4H) read: W over R
     b: Array,  # (4H,) read
-    xh: Array,  # (T + 1, B, D + H) written, but xh[0, :, D:] is read: the start state h[-1]
-    c: Array,  # (T + 1, B, H) written, but c[0] is read: the start state
-    gates: Array,  # (T, B, 4H) written: activated i f g o
+    xh: Array,  # (S + 1, B, D + H) written, but xh[0, :, D:] is read: the start state h[-1]
+    c: Array,  # (S + 1, B, H) written, but c[0] is read: the start state
+    gates: Array,  # (S, B, 4H) written: activated i f g o
     out: Array,  # (T, B, H) written: h[t]
-    packed: Array,  # at least (D + H) * 4H values, workspace
+    packed: Array,  # at least packed_size(D, H) values, workspace
 ) -> None:
-    """Run the sequence from the start state; what backward needs stays in ``xh``, ``c`` and ``gates``."""
+    """Run the sequence from the start state.
+
+    ``xh``, ``c`` and ``gates`` keep S steps: all T for backward, or only the last when S = 1, which then stay in the
+    caches. Step t lies at t modulo their length.
+    """
     wide_vectors()
     T, B, D = x.shape
     H = out.shape[2]
     pack(WR, packed)
     for t in range(T):
+        here, after, pre = t % xh.shape[0], (t + 1) % xh.shape[0], gates[t % gates.shape[0]]
         for r in range(B):
-            source, row = x[t, r], xh[t, r]
+            source, row = x[t, r], xh[here, r]
             for d in range(D):
                 row[d] = source[d]
-        multiply(xh[t], packed, gates[t])
+        multiply(xh[here], packed, pre)
         for r in range(B):
-            _activate(gates[t, r], b)
-            p, c_prev, c_next, h, state = gates[t, r], c[t, r], c[t + 1, r], out[t, r], xh[t + 1, r, D:]
+            _activate(pre[r], b)
+            p, c_prev, c_next, h, state = pre[r], c[here, r], c[after, r], out[t, r], xh[after, r, D:]
             i, f, g, o = p[:H], p[H : 2 * H], p[2 * H : 3 * H], p[3 * H :]
             for j in range(H):
                 c_next[j] = lstm_state(i[j], f[j], g[j], c_prev[j])
@@ -79,33 +89,39 @@ def lstm_backward(
     db: Array,  # (4H,) written
     dh: Array,  # (B, H) on entry the gradient of the last h, on return of the start state's h
     dc: Array,  # (B, H) on entry the gradient of the last c, on return of the start state's c
-    packed: Array,  # at least max((D + H) * 4H, PACKED) values, workspace
+    packed: Array,  # at least packed_size(D, H) values, workspace
 ) -> None:
     """Backpropagation through time."""
     wide_vectors()
     T, B, H = dout.shape
     D = dx.shape[2]
-    pack_transposed(WR[D:], packed)
-    for t in range(T - 1, -1, -1):
-        for r in range(B):
-            p = gates[t, r]
-            i, f, g, o = p[:H], p[H : 2 * H], p[2 * H : 3 * H], p[3 * H :]
-            c_prev, c_here, dh_out, dh_next, dc_r = c[t, r], c[t + 1, r], dout[t, r], dh[r], dc[r]
-            for j in range(H):
-                o[j], dc_r[j] = lstm_output_backward(o[j], c_here[j], dh_out[j] + dh_next[j], dc_r[j])
-            for j in range(H):
-                i[j], g[j] = lstm_input_backward(i[j], g[j], dc_r[j])
-            for j in range(H):
-                f[j], dc_r[j] = lstm_forget_backward(f[j], c_prev[j], dc_r[j])
-        multiply(gates[t], packed, dh)
-    dpre = gates.reshape(T * B, 4 * H)
+    packed_R, packed_W, workspace = packed[: 4 * H * H], packed[4 * H * H : 4 * H * (H + D)], packed[4 * H * (H + D) :]
+    pack_transposed(WR[D:], packed_R)
     if dx.shape[0] == T:
-        pack_transposed(WR[:D], packed)
-        multiply(dpre, packed, dx.reshape(T * B, D))
-    multiply_transposed(xh[:T].reshape(T * B, D + H), dpre, packed, dWR)
+        pack_transposed(WR[:D], packed_W)
     for j in range(4 * H):
         db[j] = 0
-    for r in range(T * B):
-        row = dpre[r]
-        for j in range(4 * H):
-            db[j] += row[j]
+    # A few steps at a time: what their gradients are multiplied with is then still in the caches.
+    end = T
+    while end > 0:
+        start = max(0, end - max(1, DEPTH // B))
+        for t in range(end - 1, start - 1, -1):
+            for r in range(B):
+                p = gates[t, r]
+                i, f, g, o = p[:H], p[H : 2 * H], p[2 * H : 3 * H], p[3 * H :]
+                c_prev, c_here, dh_out, dh_next, dc_r = c[t, r], c[t + 1, r], dout[t, r], dh[r], dc[r]
+                for j in range(H):
+                    o[j], dc_r[j] = lstm_output_backward(o[j], c_here[j], dh_out[j] + dh_next[j], dc_r[j])
+                for j in range(H):
+                    i[j], g[j] = lstm_input_backward(i[j], g[j], dc_r[j])
+                for j in range(H):
+                    f[j], dc_r[j] = lstm_forget_backward(f[j], c_prev[j], dc_r[j])
+                for j in range(4 * H):
+                    db[j] += p[j]
+            multiply(gates[t], packed_R, dh)
+        rows = (end - start) * B
+        dpre = gates[start:end].reshape(rows, 4 * H)
+        if dx.shape[0] == T:
+            multiply(dpre, packed_W, dx[start:end].reshape(rows, D))
+        multiply_transposed(xh[start:end].reshape(rows, D + H), dpre, workspace, dWR, end < T)
+        end = start

@@ -6,9 +6,9 @@ products.
 """
 
 from forecast_kernels.jit import Array, cell, kernel
-from forecast_kernels.matmul.tile import VECTORS, lanes_of, tile_product
+from forecast_kernels.matmul.tile import VECTORS, copy_vectors, lanes_of, tile_product
 
-_DEPTH = 256  # products added up in one go when the depth is long: a panel's part then stays in the first caches
+DEPTH = 128  # products that `multiply_transposed` adds up in one go: both operands then stay in the caches
 
 
 @cell
@@ -82,16 +82,11 @@ def pack(
 ) -> None:
     """Pack a matrix as right operand of `multiply`."""
     K, N = W.shape
-    width = VECTORS * lanes_of(W)
-    at = 0
-    for first in range(0, N, width):
-        columns = min(width, N - first)
-        for k in range(K):
-            # slices, here and elsewhere: a plain loop index needs no check for negative values, and vectorises
-            here, row = packed[at : at + columns], W[k, first : first + columns]
-            for n in range(columns):
-                here[n] = row[n]
-            at += columns
+    width, flat = VECTORS * lanes_of(W), W.ravel()
+    for k in range(K):
+        for first in range(0, N, width):
+            columns = min(width, N - first)
+            copy_vectors(flat, k * N + first, packed, first * K + k * columns, columns)
 
 
 @kernel
@@ -101,16 +96,18 @@ def pack_transposed(
 ) -> None:
     """Pack the transpose of a matrix as right operand of `multiply`."""
     N, K = W.shape
-    width = VECTORS * lanes_of(W)
-    at = 0
+    lanes = lanes_of(W)
+    width = VECTORS * lanes
     for first in range(0, N, width):
         columns = min(width, N - first)
-        panel = packed[at : at + K * columns].reshape(K, columns)
-        for n in range(columns):
-            row = W[first + n]
+        for n in range(0, columns, lanes):  # few rows at a time: their lines stay in the first cache
+            count = min(lanes, columns - n)
             for k in range(K):
-                panel[k, n] = row[k]
-        at += K * columns
+                # slices, here and elsewhere: a plain loop index needs no check for negative values, and vectorises
+                at = first * K + k * columns + n
+                here, column = packed[at : at + count], W[first + n : first + n + count, k]
+                for j in range(count):
+                    here[j] = column[j]
 
 
 @kernel
@@ -122,32 +119,29 @@ def multiply(
     """``out = a b``."""
     M, K = a.shape
     N = out.shape[1]
-    width = VECTORS * lanes_of(out)
+    width, flat, flat_out = VECTORS * lanes_of(out), a.ravel(), out.ravel()  # once: a view of an array costs a little
     for first in range(0, N, width):
         columns = min(width, N - first)
-        _panel(a.ravel(), 0, K, 1, packed, first * K, K, out.ravel(), first, N, M, columns, False)
+        _panel(flat, 0, K, 1, packed, first * K, K, flat_out, first, N, M, columns, False)
 
 
 @kernel
 def multiply_transposed(
     a: Array,  # (M, K) read
     b: Array,  # (M, N) read
-    packed: Array,  # at least PACKED values, workspace
-    out: Array,  # (K, N) written
+    packed: Array,  # at least DEPTH * N values, workspace
+    out: Array,  # (K, N) written, or added to
+    add: bool,
 ) -> None:
-    """``out = a^T b``: the gradient of weights."""
+    """``out (+)= a^T b``: the gradient of weights."""
     M, K = a.shape
     N = out.shape[1]
-    width = VECTORS * lanes_of(out)
-    for first in range(0, N, width):
-        columns = min(width, N - first)
-        for start in range(0, M, _DEPTH):
-            depth = min(_DEPTH, M - start)
-            for k in range(depth):
-                here, row = packed[k * columns : (k + 1) * columns], b[start + k, first : first + columns]
-                for n in range(columns):
-                    here[n] = row[n]
-            _panel(a.ravel(), start * K, 1, K, packed, 0, depth, out.ravel(), first, N, K, columns, start > 0)
-
-
-PACKED = _DEPTH * 64  # VECTORS * lanes is 64 at most
+    width, flat, flat_out = VECTORS * lanes_of(out), a.ravel(), out.ravel()
+    for start in range(0, M, DEPTH):
+        depth = min(DEPTH, M - start)
+        pack(b[start : start + depth], packed)
+        for first in range(0, N, width):
+            columns = min(width, N - first)
+            _panel(
+                flat, start * K, 1, K, packed, first * depth, depth, flat_out, first, N, K, columns, add or start > 0
+            )  # fmt: skip

@@ -56,57 +56,75 @@ def tile_product(
     if not isinstance(rows, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
         return None
     R, V = range(rows.literal_value), range(vectors.literal_value)
+    # an addition takes four cycles and two start in each: with fewer than eight sums, even and odd k get their own
+    parts = range(-(-8 // (len(R) * len(V))))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def integer(k: int) -> Any:
             return context.cast(builder, arguments[k], signature.args[k], types.intp)
 
-        def place(k: int, offset: Any) -> Any:
-            array = context.make_array(signature.args[k])(context, builder, arguments[k])
-            return builder.gep(array.data, [offset])
-
         simd = _Simd(builder, context.get_value_type(a.dtype), a.dtype.bitwidth)
-        depth, out_row, columns = integer(9), integer(12), integer(13)
+        a_data, b_data, out_data = (
+            builder.gep(context.make_array(signature.args[k])(context, builder, arguments[k]).data, [integer(k + 1)])
+            for k in (2, 6, 10)
+        )
+        a_row, a_step, b_step, depth, out_row, columns = (integer(k) for k in (4, 5, 8, 9, 12, 13))
         count, kept = simd.splat(columns), simd.splat(arguments[14])
         masks = [builder.icmp_signed("<", simd.indices(columns.type, v), count) for v in V]
-        out_data = place(10, integer(11))
         places = [[simd.at(out_data, builder.mul(out_row, out_row.type(r)), v) for v in V] for r in R]
         start = [[simd.load(places[r][v], builder.and_(masks[v], kept)) for v in V] for r in R]
-        a_data, a_row, a_step = place(2, integer(3)), integer(4), integer(5)
-        b_data, b_step = place(6, integer(7)), integer(8)
+        sums = [
+            [[cgutils.alloca_once_value(builder, simd.zero if part else start[r][v]) for v in V] for r in R]
+            for part in parts
+        ]
 
-        before = builder.block
-        loop, done = builder.append_basic_block("tile"), builder.append_basic_block("tile.done")
-        builder.cbranch(builder.icmp_signed(">", depth, depth.type(0)), loop, done)
+        def add_product(k: Any, sums: Any) -> None:
+            column, offset = builder.gep(a_data, [builder.mul(k, a_step)]), builder.mul(k, b_step)
+            weights = [simd.load(simd.at(b_data, offset, v), masks[v]) for v in V]
+            for r in R:
+                value = simd.splat(builder.load(builder.gep(column, [builder.mul(a_row, a_row.type(r))])))
+                for v in V:
+                    builder.store(simd.fma(value, weights[v], builder.load(sums[r][v])), sums[r][v])
 
-        builder.position_at_end(loop)
-        k = builder.phi(depth.type)
-        sums = [[builder.phi(simd.vector) for _ in V] for _ in R]
-        b_offset, a_column = builder.mul(k, b_step), builder.gep(a_data, [builder.mul(k, a_step)])
-        weights = [simd.load(simd.at(b_data, b_offset, v), masks[v]) for v in V]
-        after = []
-        for r in R:
-            value = simd.splat(builder.load(builder.gep(a_column, [builder.mul(a_row, a_row.type(r))])))
-            after.append([simd.fma(value, weights[v], sums[r][v]) for v in V])
-        next_k = builder.add(k, k.type(1))
-        k.add_incoming(k.type(0), before)
-        k.add_incoming(next_k, loop)
-        builder.cbranch(builder.icmp_signed("<", next_k, depth), loop, done)
-
-        builder.position_at_end(done)
-        totals = [[builder.phi(simd.vector) for _ in V] for _ in R]
-        for r in R:
-            for v in V:
-                for phi in (sums[r][v], totals[r][v]):
-                    phi.add_incoming(start[r][v], before)
-                    phi.add_incoming(after[r][v], loop)
+        rounds = builder.sdiv(depth, depth.type(len(parts)))
+        with cgutils.for_range(builder, rounds) as loop:
+            for part in parts:
+                k = builder.add(builder.mul(loop.index, depth.type(len(parts))), depth.type(part))
+                add_product(k, sums[part])
+        if len(parts) > 1:
+            done = builder.mul(rounds, depth.type(len(parts)))
+            with cgutils.for_range(builder, builder.sub(depth, done)) as loop:
+                add_product(builder.add(done, loop.index), sums[0])
         for r in R:
             for v in V:
-                simd.store(totals[r][v], places[r][v], masks[v])
+                total = builder.load(sums[0][r][v])
+                for part in parts[1:]:
+                    total = builder.fadd(total, builder.load(sums[part][r][v]))
+                simd.store(total, places[r][v], masks[v])
         return context.get_dummy_value()
 
     arguments = (a, a_start, a_row, a_step, b, b_start, b_step, depth, out, out_start, out_row, columns, add)
     return types.none(rows, vectors, *arguments), generate
+
+
+@intrinsic
+def copy_vectors(typing_context: Any, a: Any, a_start: Any, out: Any, out_start: Any, columns: Any) -> Any:
+    """``out[n] = a[n]`` for at most V vectors of columns, the arrays given with the offset of their first value."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def integer(k: int) -> Any:
+            return context.cast(builder, arguments[k], signature.args[k], types.intp)
+
+        simd = _Simd(builder, context.get_value_type(a.dtype), a.dtype.bitwidth)
+        a_data, out_data = (context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (0, 2))
+        columns = integer(4)
+        count = simd.splat(columns)
+        for v in range(VECTORS):
+            mask = builder.icmp_signed("<", simd.indices(columns.type, v), count)
+            simd.store(simd.load(simd.at(a_data, integer(1), v), mask), simd.at(out_data, integer(3), v), mask)
+        return context.get_dummy_value()
+
+    return types.none(a, a_start, out, out_start, columns), generate
 
 
 class _Simd:
@@ -116,7 +134,7 @@ class _Simd:
         self.builder = builder
         self.lanes = VECTOR_BYTES * 8 // bits
         self.vector = ir.VectorType(scalar, self.lanes)
-        self._zero = ir.Constant(self.vector, [0.0] * self.lanes)
+        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
         self._align = ir.Constant(ir.IntType(32), bits // 8)
         mask, pointer, name = (
             ir.VectorType(ir.IntType(1), self.lanes),
@@ -151,7 +169,7 @@ class _Simd:
 
     def load(self, place: Any, mask: Any) -> Any:
         """The lanes in the mask; 0 in the others, whose memory is not touched."""
-        return self.builder.call(self._load, [place, self._align, mask, self._zero])
+        return self.builder.call(self._load, [place, self._align, mask, self.zero])
 
     def store(self, value: Any, place: Any, mask: Any) -> None:
         self.builder.call(self._store, [value, place, self._align, mask])

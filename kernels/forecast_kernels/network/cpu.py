@@ -23,8 +23,8 @@ DENSE, LSTM, DROPOUT, LAST = 0, 1, 2, 3
 LEARN, SCORE, PREDICT = 0, 1, 2
 
 # Columns of the table of layers; offsets count values from the start of theta or of the group's workspace.
-KIND, N_IN, N_OUT, ACTIVATION, STEPS, THETA, INPUT, OUTPUT, D_INPUT, D_OUTPUT, OWN = range(11)
-COLUMNS = 11
+KIND, N_IN, N_OUT, ACTIVATION, STEPS, THETA, INPUT, OUTPUT, D_INPUT, D_OUTPUT, OWN, KEPT = range(12)
+COLUMNS = 12
 
 
 class Heads(NamedTuple):
@@ -54,12 +54,12 @@ def _view2(work: Array, offset: int, a: int, b: int) -> Array:
 @kernel
 def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array]:
     """Private buffers of an LSTM layer: xh, c, gates, dh, dc."""
-    T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[OWN]
-    xh = _view3(work, at, T + 1, B, D + H)
+    S, D, H, at = row[KEPT], row[N_IN], row[N_OUT], row[OWN]
+    xh = _view3(work, at, S + 1, B, D + H)
     at += xh.size
-    c = _view3(work, at, T + 1, B, H)
+    c = _view3(work, at, S + 1, B, H)
     at += c.size
-    gates = _view3(work, at, T, B, 4 * H)
+    gates = _view3(work, at, S, B, 4 * H)
     at += gates.size
     dh = _view2(work, at, B, H)
     return xh, c, gates, dh, _view2(work, at + dh.size, B, H)
