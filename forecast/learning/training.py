@@ -4,6 +4,7 @@ Notation: S series, B rows a group, G groups, h horizon, Q outputs a step.
 """
 
 import math
+import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +17,6 @@ from forecast.progress import Progress
 from forecast_kernels.jit import threads
 from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
-from forecast_kernels.optim.cpu import adam_step, sum_gradients
 from forecast_kernels.windows.cpu import Windowing
 
 Array = npt.NDArray[Any]
@@ -119,43 +119,44 @@ def train(
     DataError
         If the loss becomes NaN or infinite.
     """
-    batch = min(schedule.batch_size, len(windows))
-    runner = _Runner(network, data, objective, batch, training=True)
+    runner = _Runner(network, data, objective, min(schedule.batch_size, len(windows)), training=True)
     rng = np.random.default_rng(schedule.seed)
     seeds = np.random.default_rng([schedule.seed, 1])
-    m, v, gradient = (np.zeros_like(network.theta) for _ in range(3))
     history = History()
     best, best_loss, waited = network.theta.copy(), math.inf, 0
     report = max(1, schedule.max_steps // 100)
-    order, at, sums = rng.permutation(len(windows)), 0, np.zeros(2)
+    batches = _Batches(windows, runner.batch, rng)
+    validates = validation is not None and len(validation[1]) > 0
+    step, ahead, sums = 0, 1, np.zeros(2)
     with threads():
-        for step in range(schedule.max_steps):
-            if at >= len(order):
-                order, at = rng.permutation(len(windows)), 0
-            total, count = runner.backward(windows[order[at : at + batch]], int(seeds.integers(2**63)))
-            at += batch
-            sums += (total, count)
-            norm = sum_gradients(runner.gradients, 1.0 / max(count, 1.0), gradient)
-            if not math.isfinite(norm):
+        while step < schedule.max_steps:
+            # as many steps in one call as take about a tenth of a second, so that an interrupt is soon seen
+            stop = min(step + ahead, step - step % report + report, schedule.max_steps)
+            if validates:
+                stop = min(stop, step - step % schedule.validate_every + schedule.validate_every)
+            rates = np.array([schedule.rate(k) for k in range(step, stop)], np.float64)
+            began = time.perf_counter()
+            totals, norms = runner.learn(
+                *batches.take(stop - step), seeds.integers(2**63, size=stop - step), rates, step, schedule
+            )
+            ahead = 2 * ahead if time.perf_counter() - began < 0.05 else max(1, ahead // 2)
+            for bad in np.flatnonzero(~np.isfinite(norms))[:1]:
                 raise DataError(
-                    f"Training diverged at step {step + 1} (gradient norm {norm}); use a smaller learning_rate "
-                    f"than {schedule.learning_rate:g}, or check the data for extreme values."
+                    f"Training diverged at step {step + bad + 1} (gradient norm {norms[bad]}); use a smaller "
+                    f"learning_rate than {schedule.learning_rate:g}, or check the data for extreme values."
                 )
-            adam_step(
-                network.theta, gradient, m, v, step + 1, float(schedule.rate(step)), 0.9, 0.999, 1e-8,
-                float(schedule.weight_decay), norm, float(schedule.clip_norm),
-            )  # fmt: skip
-            history.steps = step + 1
-            last = step + 1 == schedule.max_steps
-            if (step + 1) % report == 0 or last:
-                history.losses[step + 1] = float(sums[0] / max(sums[1], 1.0))
+            sums += totals.sum(axis=0)
+            step = history.steps = stop
+            last = step == schedule.max_steps
+            if step % report == 0 or last:
+                history.losses[step] = float(sums[0] / max(sums[1], 1.0))
                 sums[:] = 0
-                progress.advance(report if not last else (step % report) + 1, loss=history.losses[step + 1])
-            if validation is not None and len(validation[1]) and ((step + 1) % schedule.validate_every == 0 or last):
-                history.validation.append(runner.score(*validation))
+                progress.advance(report if not last else (step - 1) % report + 1, loss=history.losses[step])
+            if validates and (step % schedule.validate_every == 0 or last):
+                history.validation.append(runner.score(*validation))  # type: ignore[misc]
                 if history.validation[-1] < best_loss:
                     best, best_loss, waited = network.theta.copy(), history.validation[-1], 0
-                    best_step = step + 1
+                    best_step = step
                 else:
                     waited += 1
                     if schedule.patience and waited >= schedule.patience:
@@ -168,65 +169,99 @@ def train(
 
 def predict(network: Network, data: WindowData, windows: Windows, objective: Objective) -> npt.NDArray[np.float64]:
     """Forecasts (n, h, Q) of n windows, in units of ``data.y``."""
-    batch = min(512, len(windows))
-    runner = _Runner(network, data, objective, batch, training=False)
-    out = np.empty((len(windows), objective.spec.horizon, len(objective.quantiles)))
+    runner = _Runner(network, data, objective, min(512, len(windows)), training=False)
     with threads():
-        for at in range(0, len(windows), batch):
-            part = windows[at : at + batch]
-            out[at : at + len(part)] = runner.forward(part).reshape(len(part), *out.shape[1:])
-    return out
+        out = runner.forward(windows)
+    return out.reshape(len(windows), objective.spec.horizon, len(objective.quantiles))
+
+
+class _Batches:
+    """All windows in random order, then in another one; the last batch of an order may be smaller."""
+
+    def __init__(self, windows: Windows, size: int, rng: np.random.Generator) -> None:
+        self.windows, self.size, self.rng = windows, size, rng
+        self.order, self.at = rng.permutation(len(windows)), 0
+
+    def take(self, count: int) -> tuple[Windows, npt.NDArray[np.int64]]:
+        """The windows of the next batches, one after the other, and where each begins and ends."""
+        chosen, bounds = [], [0]
+        for _ in range(count):
+            if self.at >= len(self.order):
+                self.order, self.at = self.rng.permutation(len(self.windows)), 0
+            chosen.append(self.order[self.at : self.at + self.size])
+            bounds.append(bounds[-1] + len(chosen[-1]))
+            self.at += self.size
+        return self.windows[np.concatenate(chosen)], np.array(bounds)
 
 
 class _Runner:
-    """Workspaces for batches of one size; calls the compiled network on them."""
+    """Workspaces for batches of up to ``batch`` windows; calls the compiled network on them."""
 
     def __init__(self, network: Network, data: WindowData, objective: Objective, batch: int, training: bool) -> None:
         rows = rows_per_group(batch)
         groups = math.ceil(batch / rows)
         spec, dtype = objective.spec, network.theta.dtype
         plan = network.plan(rows, objective.extra, spec.horizon, training)
-        self.network, self.data, self.objective, self.table = network, data, objective, plan.table
+        self.batch, self.network, self.data, self.objective, self.table = batch, network, data, objective, plan.table
         self.heads = objective.heads(plan)
         self.quantiles = np.array(objective.quantiles, dtype)
         self.work = aligned_zeros(groups, plan.size, dtype)
-        self.windows = np.empty((groups, rows, 2), np.int64)
         self.base = np.empty((groups, rows, spec.horizon))
         self.scale = np.empty((groups, rows))
         self.losses = np.empty((groups, 2))
-        self.gradients = np.zeros((groups, network.size if training else 0), dtype)
-        self.out = np.empty((groups, rows, 0 if training else spec.horizon * len(self.quantiles)))
+        learned = network.size if training else 0
+        self.gradients = aligned_zeros(groups, learned, dtype)
+        self.optimizer = aligned_zeros(3, learned, dtype)  # gradient, first and second moment
 
-    def _run(self, data: WindowData, windows: Windows, mode: int, seed: int = 0) -> None:
-        flat = self.windows.reshape(-1, 2)
-        flat[: len(windows)] = windows
-        flat[len(windows) :] = -1
-        kernels.run_groups(
-            self.table, self.network.theta, self.gradients, self.work, *data, self.windows,
-            self.objective.spec, self.heads, self.quantiles, self.base, self.scale, np.uint64(seed), mode, self.losses,
-            self.out,
+    def _run(
+        self,
+        data: WindowData,
+        windows: Windows,
+        bounds: npt.NDArray[np.int64],
+        mode: int,
+        seeds: npt.NDArray[np.int64],
+        rates: npt.NDArray[np.float64],
+        step: int,
+        schedule: Schedule | None,
+    ) -> tuple[Array, Array, Array]:
+        """Forecasts (n, h * Q); loss and number of terms (batches, 2); norms of the gradients (batches,)."""
+        predicting = mode == kernels.PREDICT
+        totals, norms = np.zeros((0 if predicting else len(bounds) - 1, 2)), np.zeros(len(rates))
+        out = np.empty((len(windows) if predicting else 0, self.objective.spec.horizon * len(self.quantiles)))
+        decay, clip = (float(schedule.weight_decay), float(schedule.clip_norm)) if schedule else (0.0, 0.0)
+        kernels.run_batches(
+            self.table, self.network.theta, self.work, *data, windows, bounds, self.objective.spec, self.heads,
+            self.quantiles, self.base, self.scale, mode, self.losses, totals, out, seeds.astype(np.uint64),
+            self.gradients, self.optimizer, rates, step + 1, decay, clip, norms,
         )  # fmt: skip
+        return out, totals, norms
 
-    def backward(self, windows: Windows, seed: int) -> tuple[float, float]:
-        """Gradients of one batch into ``gradients``; returns the summed loss and its number of terms."""
-        self._run(self.data, windows, kernels.LEARN, seed)
-        return self._sums()
+    def learn(
+        self,
+        windows: Windows,
+        bounds: npt.NDArray[np.int64],
+        seeds: npt.NDArray[np.int64],
+        rates: npt.NDArray[np.float64],
+        step: int,
+        schedule: Schedule,
+    ) -> tuple[Array, Array]:
+        """A training step a batch, ``step`` being those done before.
+
+        Returns loss and number of terms (batches, 2), and the norms of the gradients (batches,); one that is not finite
+        stops learning.
+        """
+        return self._run(self.data, windows, bounds, kernels.LEARN, seeds, rates, step, schedule)[1:]
 
     def score(self, data: WindowData, windows: Windows) -> float:
         """Mean loss over windows, without dropout."""
-        batch = self.windows.shape[0] * self.windows.shape[1]
-        total, count = 0.0, 0.0
-        for at in range(0, len(windows), batch):
-            self._run(data, windows[at : at + batch], kernels.SCORE)
-            part = self._sums()
-            total, count = total + part[0], count + part[1]
-        return total / count if count else math.inf  # nothing observed judges no weights
+        total, count = self._all(data, windows, kernels.SCORE)[1].sum(axis=0)
+        return float(total / count) if count else math.inf  # nothing observed judges no weights
 
     def forward(self, windows: Windows) -> npt.NDArray[np.float64]:
-        """Forecasts (n, h * Q) of at most one batch."""
-        self._run(self.data, windows, kernels.PREDICT)
-        return self.out.reshape(-1, self.out.shape[2])[: len(windows)]
+        """Forecasts (n, h * Q)."""
+        return self._all(self.data, windows, kernels.PREDICT)[0]
 
-    def _sums(self) -> tuple[float, float]:
-        total, count = self.losses.sum(axis=0)
-        return float(total), float(count)
+    def _all(self, data: WindowData, windows: Windows, mode: int) -> tuple[Array, Array, Array]:
+        """Run all windows in their order."""
+        bounds = np.append(np.arange(0, len(windows), self.batch), len(windows))
+        return self._run(data, windows, bounds, mode, np.zeros(len(bounds), np.int64), np.zeros(0), 0, None)

@@ -125,7 +125,7 @@ def test_any_shape_agrees_with_the_naive_reference_and_its_differences(B, T, D, 
 
 
 def test_backward_in_several_chunks_agrees_with_the_naive_reference():
-    T, B = 70, 4
+    T, B = 110, 5
     assert T * B > 2 * DEPTH
     check_against_naive(B, T, D=1, H=2, seed=0)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from forecast.learning.network import Network, recurrent_layers
-from forecast.learning.training import Objective, WindowData, _Runner
+from forecast.learning.training import Objective, Schedule, WindowData, _Runner
 from forecast_kernels.jit import threads
-from forecast_kernels.network.cpu import KIND, LAST, N_OUT, OUTPUT, SCORE, STEPS
+from forecast_kernels.network.cpu import KIND, LAST, N_OUT, OUTPUT, STEPS
 from forecast_kernels.windows.cpu import MEAN, Windowing
 from tests import naive
 
@@ -51,9 +51,16 @@ def program(loss="quantile", dropout=0.3, layers=2, embed=3, head=4, rows=ROWS):
     return network, _Runner(network, random_walks(), objective, rows, training=True)
 
 
+def backward(runner, windows, seed):
+    """Loss and number of its terms, the gradients being left in the runner: a training step at rate 0."""
+    schedule = Schedule(1, len(windows), 0.0)
+    totals, _ = runner.learn(windows, np.array([0, len(windows)]), np.array([seed]), np.zeros(1), 0, schedule)
+    return tuple(totals[0])
+
+
 def summed_loss(network, runner, theta):
     network.theta[:] = theta
-    return runner.backward(windows(ROWS), SEED)[0]
+    return backward(runner, windows(ROWS), SEED)[0]
 
 
 def layer_outputs(runner, layer):
@@ -67,7 +74,7 @@ def layer_outputs(runner, layer):
 def test_every_parameter_has_the_gradient_of_central_differences(loss):
     network, runner = program(loss)
     theta = network.theta.copy()
-    total, count = runner.backward(windows(ROWS), SEED)
+    total, count = backward(runner, windows(ROWS), SEED)
     assert total > 0
     assert count == 12 * len(LOSSES[loss])  # of 15 targets, 3 lie beyond the end of the series
     found = runner.gradients[0].copy()
@@ -83,7 +90,7 @@ def test_every_parameter_has_the_gradient_of_central_differences(loss):
 def test_other_stacks_have_the_gradient_of_central_differences(shape):
     network, runner = program("squared", **shape)
     theta = network.theta.copy()
-    runner.backward(windows(ROWS), SEED)
+    backward(runner, windows(ROWS), SEED)
     found = runner.gradients[0].copy()
     expected = naive.numerical_gradient(lambda moved: summed_loss(network, runner, moved), theta)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
@@ -93,11 +100,11 @@ def test_other_stacks_have_the_gradient_of_central_differences(shape):
 @pytest.mark.parametrize("shape", [{}, {"layers": 1, "embed": 0, "head": 0}, {"layers": 3, "embed": 0}])
 def test_workspace_is_written_before_it_is_read_and_not_left(shape, rows):
     _, runner = program(rows=rows, **shape)
-    expected = runner.backward(windows(rows), SEED), runner.gradients.copy()
+    expected = backward(runner, windows(rows), SEED), runner.gradients.copy()
     groups, size = runner.work.shape
     runner.work, runner.gradients[:] = np.full((groups, size + 64), np.nan), np.nan
     runner.work[:, size:] = 7
-    assert runner.backward(windows(rows), SEED) == expected[0]
+    assert backward(runner, windows(rows), SEED) == expected[0]
     np.testing.assert_array_equal(runner.gradients, expected[1])
     np.testing.assert_array_equal(runner.work[:, size:], 7)
 
@@ -105,10 +112,10 @@ def test_workspace_is_written_before_it_is_read_and_not_left(shape, rows):
 def test_groups_add_up_to_the_batch():
     one, two = program(dropout=0.0, rows=8)[1], program(dropout=0.0, rows=16)[1]
     assert (len(one.gradients), len(two.gradients)) == (1, 2)
-    whole = two.backward(windows(16), SEED)
+    whole = backward(two, windows(16), SEED)
     halves = []
     for half in (windows(16)[:8], windows(16)[8:]):
-        sums = one.backward(half, SEED)
+        sums = backward(one, half, SEED)
         halves.append((*sums, one.gradients[0].copy()))
     np.testing.assert_allclose(whole, np.sum([half[:2] for half in halves], axis=0))
     np.testing.assert_allclose(two.gradients.sum(axis=0), halves[0][2] + halves[1][2], rtol=1e-10, atol=1e-12)
@@ -116,25 +123,24 @@ def test_groups_add_up_to_the_batch():
 
 def test_batch_that_is_not_full_gives_the_gradient_of_its_windows_alone():
     _, runner = program(dropout=0.0)
-    runner.backward(windows(ROWS), SEED)
-    total, count = runner.backward(windows(2), SEED)
+    backward(runner, windows(ROWS), SEED)
+    total, count = backward(runner, windows(2), SEED)
     alone = program(dropout=0.0, rows=2)[1]
-    assert alone.backward(windows(2), SEED) == pytest.approx((total, count))
+    assert backward(alone, windows(2), SEED) == pytest.approx((total, count))
     np.testing.assert_allclose(runner.gradients[0], alone.gradients[0], rtol=1e-10, atol=1e-12)
 
 
 def test_dropout_drops_in_training_alone():
     network, runner = program("squared")
-    dropping = {runner.backward(windows(ROWS), seed)[0] for seed in range(5)}
+    dropping = {backward(runner, windows(ROWS), seed)[0] for seed in range(5)}
     assert len(dropping) == 5
-    runner._run(runner.data, windows(ROWS), SCORE, seed=1)
-    scored = runner._sums()
-    runner._run(runner.data, windows(ROWS), SCORE, seed=2)
-    assert runner._sums() == scored
+    scored = runner.score(runner.data, windows(ROWS))
+    assert runner.score(runner.data, windows(ROWS)) == scored
     still = program("squared", dropout=0.0)
     for name, view in still[0].views().items():
         view[:] = network.views()[name]
-    assert still[1].backward(windows(ROWS), SEED) == pytest.approx(scored)
+    total, count = backward(still[1], windows(ROWS), SEED)
+    assert total / count == pytest.approx(scored)
 
 
 def test_predictions_are_those_of_the_naive_network():

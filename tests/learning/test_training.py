@@ -8,7 +8,7 @@ import pytest
 from forecast.errors import DataError
 from forecast.learning.training import Schedule, WindowData, predict, rows_per_group, train
 from forecast.progress import Silent
-from forecast_kernels.network.cpu import run_group, run_groups
+from forecast_kernels.network.cpu import run_batches, run_group
 from forecast_kernels.optim.cpu import adam_step
 from tests import naive, peers, sine
 
@@ -116,10 +116,10 @@ def test_batch_larger_than_the_windows_is_all_of_them():
 
 def test_options_given_as_integers_compile_nothing_again():
     fitted(Schedule(1, 8, 1e-3))
-    counts = [len(kernel.signatures) for kernel in (run_group, run_groups, adam_step)]
+    counts = [len(kernel.signatures) for kernel in (run_group, run_batches, adam_step)]
     whole = replace(sine.OBJECTIVE, loss="huber", quantiles=(0.5,), delta=1, dropout=0)
     fitted(Schedule(1, 8, 1, decay="constant", weight_decay=0, clip_norm=1), objective=whole)
-    assert [len(kernel.signatures) for kernel in (run_group, run_groups, adam_step)] == counts
+    assert [len(kernel.signatures) for kernel in (run_group, run_batches, adam_step)] == counts
 
 
 def test_forecasts_do_not_depend_on_the_other_windows():

@@ -74,12 +74,12 @@ def test_training_after_warmup_compiles_nothing():
         "warmup()\n"
         "import numpy as np\n"
         "from forecast.models.recurrent import LSTM\n"
-        "from forecast_kernels.network.cpu import run_group, run_groups\n"
+        "from forecast_kernels.network.cpu import run_group, run_batches\n"
         "from forecast_kernels.optim.cpu import adam_step, sum_gradients\n"
         "from tests.toys import make_panel\n"
         "for options in ({}, {'season_length': 0, 'loss': 'huber', 'dropout': 0, 'num_layers': 1}):\n"
         "    LSTM(max_steps=2, **options).fit(make_panel()).predict(make_panel(), 3)\n"
-        "for kernel in (run_group, run_groups, adam_step, sum_gradients):\n"
+        "for kernel in (run_group, run_batches, adam_step, sum_gradients):\n"
         "    print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))\n"
     )
     warmup.warmup()

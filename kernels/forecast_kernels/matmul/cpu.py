@@ -8,7 +8,8 @@ products.
 from forecast_kernels.jit import Array, cell, kernel
 from forecast_kernels.matmul.tile import VECTORS, copy_vectors, lanes_of, tile_product
 
-DEPTH = 128  # products that `multiply_transposed` adds up in one go: both operands then stay in the caches
+_PAIR = 2 * VECTORS
+DEPTH = 256  # products that `multiply_transposed` adds up in one go: both operands then stay in the caches
 
 
 @cell
@@ -31,12 +32,12 @@ def _tile(
     """A tile of ``rows`` (a literal) rows, as wide as there are columns to fill."""
     if columns > lanes_of(out):
         tile_product(
-            rows, VECTORS, a, a_start, a_row, a_step, packed, b_start, b_step, depth, out, out_start, out_row,
+            rows, VECTORS, a, a_start, a_row, a_step, packed, b_start, b_step, 0, depth, out, out_start, out_row,
             columns, add,
         )  # fmt: skip
     else:
         tile_product(
-            rows, 1, a, a_start, a_row, a_step, packed, b_start, b_step, depth, out, out_start, out_row, columns, add
+            rows, 1, a, a_start, a_row, a_step, packed, b_start, b_step, 0, depth, out, out_start, out_row, columns, add
         )
 
 
@@ -73,6 +74,21 @@ def _panel(
                 _tile(1, a, at, a_row, a_step, packed, b_start + n, columns, depth, out, to, out_row, left, add)
                 r += 1
         n += VECTORS * lanes_of(out) if columns - n > lanes_of(out) else lanes_of(out)
+
+
+@kernel
+def _pair(
+    a: Array,  # (K,) read
+    packed: Array,  # read, flat: two whole panels from b_start, (2, K, width)
+    b_start: int,
+    out: Array,  # written, flat: out[n] at out_start + n
+    out_start: int,
+) -> None:
+    """Two panels' part of a single row: a sum waits four cycles for its next product, so eight are kept going."""
+    K, width = a.shape[0], VECTORS * lanes_of(out)
+    tile_product(
+        1, _PAIR, a, 0, K, 1, packed, b_start, width, K * width, K, out, out_start, 0, 2 * width, False
+    )  # fmt: skip
 
 
 @kernel
@@ -120,7 +136,10 @@ def multiply(
     M, K = a.shape
     N = out.shape[1]
     width, flat, flat_out = VECTORS * lanes_of(out), a.ravel(), out.ravel()  # once: a view of an array costs a little
-    for first in range(0, N, width):
+    begin = N // (2 * width) * 2 * width if M == 1 else 0
+    for first in range(0, begin, 2 * width):
+        _pair(flat, packed, first * K, flat_out, first)
+    for first in range(begin, N, width):
         columns = min(width, N - first)
         _panel(flat, 0, K, 1, packed, first * K, K, flat_out, first, N, M, columns, False)
 

@@ -40,6 +40,7 @@ def tile_product(
     b: Any,
     b_start: Any,
     b_step: Any,
+    b_panel: Any,
     depth: Any,
     out: Any,
     out_start: Any,
@@ -50,14 +51,12 @@ def tile_product(
     """``out[r, n] (+)= sum over k of a[r, k] b[k, n]`` for R rows and at most V vectors of columns.
 
     ``rows`` and ``vectors`` are literals; ``add`` keeps what is in ``out``. Arrays are given with the offset of their
-    first value and with strides, all counted in values: ``a`` by row and by k, ``b`` by k, ``out`` by row. Only the
-    first ``columns`` columns are read and written.
+    first value and with strides, all counted in values: ``a`` by row and by k, ``b`` by k and from one panel of VECTORS
+    vectors to the next, ``out`` by row. Only the first ``columns`` columns are read and written.
     """
     if not isinstance(rows, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
         return None
     R, V = range(rows.literal_value), range(vectors.literal_value)
-    # an addition takes four cycles and two start in each: with fewer than eight sums, even and odd k get their own
-    parts = range(-(-8 // (len(R) * len(V))))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def integer(k: int) -> Any:
@@ -66,44 +65,31 @@ def tile_product(
         simd = _Simd(builder, context.get_value_type(a.dtype), a.dtype.bitwidth)
         a_data, b_data, out_data = (
             builder.gep(context.make_array(signature.args[k])(context, builder, arguments[k]).data, [integer(k + 1)])
-            for k in (2, 6, 10)
+            for k in (2, 6, 11)
         )
-        a_row, a_step, b_step, depth, out_row, columns = (integer(k) for k in (4, 5, 8, 9, 12, 13))
-        count, kept = simd.splat(columns), simd.splat(arguments[14])
+        a_row, a_step, b_step, b_panel, depth, out_row, columns = (integer(k) for k in (4, 5, 8, 9, 10, 13, 14))
+        count, kept = simd.splat(columns), simd.splat(arguments[15])
         masks = [builder.icmp_signed("<", simd.indices(columns.type, v), count) for v in V]
         places = [[simd.at(out_data, builder.mul(out_row, out_row.type(r)), v) for v in V] for r in R]
         start = [[simd.load(places[r][v], builder.and_(masks[v], kept)) for v in V] for r in R]
-        sums = [
-            [[cgutils.alloca_once_value(builder, simd.zero if part else start[r][v]) for v in V] for r in R]
-            for part in parts
-        ]
-
-        def add_product(k: Any, sums: Any) -> None:
-            column, offset = builder.gep(a_data, [builder.mul(k, a_step)]), builder.mul(k, b_step)
-            weights = [simd.load(simd.at(b_data, offset, v), masks[v]) for v in V]
+        sums = [[cgutils.alloca_once_value(builder, start[r][v]) for v in V] for r in R]
+        with cgutils.for_range(builder, depth) as loop:
+            column = builder.gep(a_data, [builder.mul(loop.index, a_step)])
+            row = builder.mul(loop.index, b_step)
+            weights = []
+            for v in V:
+                offset = builder.add(row, builder.mul(b_panel, b_panel.type(v // VECTORS)))
+                weights.append(simd.load(simd.at(b_data, offset, v % VECTORS), masks[v]))
             for r in R:
                 value = simd.splat(builder.load(builder.gep(column, [builder.mul(a_row, a_row.type(r))])))
                 for v in V:
                     builder.store(simd.fma(value, weights[v], builder.load(sums[r][v])), sums[r][v])
-
-        rounds = builder.sdiv(depth, depth.type(len(parts)))
-        with cgutils.for_range(builder, rounds) as loop:
-            for part in parts:
-                k = builder.add(builder.mul(loop.index, depth.type(len(parts))), depth.type(part))
-                add_product(k, sums[part])
-        if len(parts) > 1:
-            done = builder.mul(rounds, depth.type(len(parts)))
-            with cgutils.for_range(builder, builder.sub(depth, done)) as loop:
-                add_product(builder.add(done, loop.index), sums[0])
         for r in R:
             for v in V:
-                total = builder.load(sums[0][r][v])
-                for part in parts[1:]:
-                    total = builder.fadd(total, builder.load(sums[part][r][v]))
-                simd.store(total, places[r][v], masks[v])
+                simd.store(builder.load(sums[r][v]), places[r][v], masks[v])
         return context.get_dummy_value()
 
-    arguments = (a, a_start, a_row, a_step, b, b_start, b_step, depth, out, out_start, out_row, columns, add)
+    arguments = (a, a_start, a_row, a_step, b, b_start, b_step, b_panel, depth, out, out_start, out_row, columns, add)
     return types.none(rows, vectors, *arguments), generate
 
 

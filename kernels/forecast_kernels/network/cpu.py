@@ -6,6 +6,7 @@ any stack. Gradients of the groups stay apart until they are added in a fixed or
 number of threads.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +14,10 @@ from numba import prange
 
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.dropout.cpu import dropout
-from forecast_kernels.jit import Array, kernel, parallel_kernel
+from forecast_kernels.jit import Array, flush_denormals, kernel, parallel_kernel
 from forecast_kernels.loss.cpu import loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
+from forecast_kernels.optim.cpu import adam_step, sum_gradients
 from forecast_kernels.scalars import mix
 from forecast_kernels.windows.cpu import Windowing, gather_windows
 
@@ -162,7 +164,7 @@ def run_group(
     indptr: Array,  # (S + 1,) read
     levels: Array,  # (S, 2) read
     floors: Array,  # (S,) read
-    windows: Array,  # (B, 2) read
+    windows: Array,  # (B, 2) read; B may be 0
     spec: Windowing,
     heads: Heads,
     quantiles: Array,  # (Q,) read
@@ -173,7 +175,8 @@ def run_group(
     losses: Array,  # (2,) written unless predicting
     out: Array,  # (B, h * Q) written when predicting
 ) -> None:
-    """One group of ``run_groups``."""
+    """One group of ``run_batches``."""
+    before = flush_denormals(True)
     B, h, Q = windows.shape[0], spec.horizon, quantiles.shape[0]
     first, final = table[0], table[table.shape[0] - 1]
     x = _view3(work, first[INPUT], first[STEPS], B, first[N_IN])
@@ -187,43 +190,76 @@ def run_group(
         for r in range(B):
             for k in range(h * Q):
                 out[r, k] = base[r, k // Q] + scale[r] * output[r, k]
-        return
-
-    doutput = _view2(work, final[D_OUTPUT], B, final[N_OUT])
-    delta = theta.dtype.type(heads.delta)
-    losses[0] = loss_forward_backward(heads.loss, output, target, mask, quantiles, delta, doutput)
-    losses[1] = 0
-    for r in range(B):
-        for j in range(h):
-            losses[1] += mask[r, j] * Q
-    if mode == LEARN:
-        network_backward(table, theta, gradient, work, B, heads, seed)
+    else:
+        doutput = _view2(work, final[D_OUTPUT], B, final[N_OUT])
+        delta = theta.dtype.type(heads.delta)
+        losses[0] = loss_forward_backward(heads.loss, output, target, mask, quantiles, delta, doutput)
+        losses[1] = 0
+        for r in range(B):
+            for j in range(h):
+                losses[1] += mask[r, j] * Q
+        if mode == LEARN:
+            network_backward(table, theta, gradient, work, B, heads, seed)
+    flush_denormals(before)
 
 
 @parallel_kernel
-def run_groups(
+def run_batches(
     table: Array,  # (layers, COLUMNS) read
-    theta: Array,  # (P,) read
-    gradients: Array,  # (G, P) written when learning: gradient of each group's summed loss
+    theta: Array,  # (P,) read; updated when learning
     work: Array,  # (G, W) workspaces
     y: Array,  # (N,) read, see gather_windows
     indptr: Array,  # (S + 1,) read
     levels: Array,  # (S, 2) read
     floors: Array,  # (S,) read
-    windows: Array,  # (G, B, 2) read
+    windows: Array,  # (n, 2) read: of all batches, one after the other
+    bounds: Array,  # (batches + 1,) read: where each batch begins and ends
     spec: Windowing,  # Windowing
     heads: Heads,  # Heads
     quantiles: Array,  # (Q,) read
     base: Array,  # (G, B, h) workspace
     scale: Array,  # (G, B) workspace
-    seed: np.uint64,  # uint64, another one each step
     mode: int,  # LEARN, SCORE or PREDICT
-    losses: Array,  # (G, 2) written unless predicting: summed loss, number of terms
-    out: Array,  # (G, B, h * Q) written when predicting: float64 forecasts in units of y, Q fastest
+    losses: Array,  # (G, 2) workspace
+    totals: Array,  # (batches, 2) written unless predicting: summed loss, number of terms
+    out: Array,  # (n, h * Q) written when predicting: float64 forecasts in units of y, Q fastest
+    seeds: Array,  # (batches,) read: uint64, another one each step
+    gradients: Array,  # (G, P) workspace when learning
+    optimizer: Array,  # (3, P) updated when learning: gradient, first and second moment
+    rates: Array,  # (batches,) read when learning: learning rates
+    step: int,  # number of the first step, 1 when learning begins
+    weight_decay: float,
+    clip: float,  # largest norm of a gradient; 0 for no clipping
+    norms: Array,  # (batches,) written when learning: norms of the gradients, up to one that is NaN or infinite
 ) -> None:
-    """Gather and forward every group; then loss (SCORE), loss and backward (LEARN), or forecasts (PREDICT)."""
-    for g in prange(windows.shape[0]):
-        run_group(
-            table, theta, gradients[g], work[g], y, indptr, levels, floors, windows[g], spec, heads, quantiles,
-            base[g], scale[g], mix(seed, np.uint64(g)), mode, losses[g], out[g],
-        )  # fmt: skip
+    """Batch after batch: gather, forward, and learn from it, or judge, or forecast.
+
+    A batch is cut into G groups of at most B rows, which run in parallel. Learning stops at a gradient that is not
+    finite.
+    """
+    G, B = scale.shape
+    for k in range(bounds.shape[0] - 1):
+        begin, end = bounds[k], bounds[k + 1]
+        for g in prange(G):
+            at = min(begin + g * B, end)
+            to = min(at + B, end)
+            run_group(
+                table, theta, gradients[g], work[g], y, indptr, levels, floors, windows[at:to], spec, heads, quantiles,
+                base[g], scale[g], mix(seeds[k], np.uint64(g)), mode, losses[g], out[at:to],
+            )  # fmt: skip
+        if mode == PREDICT:
+            continue
+        for j in range(2):
+            totals[k, j] = 0
+            for g in range(G):
+                totals[k, j] += losses[g, j]
+        if mode == LEARN:
+            before = flush_denormals(True)
+            gradient, m, v = optimizer[0], optimizer[1], optimizer[2]
+            norms[k] = sum_gradients(gradients, 1.0 / max(totals[k, 1], 1.0), gradient)
+            finite = math.isfinite(norms[k])
+            if finite:
+                adam_step(theta, gradient, m, v, step + k, rates[k], 0.9, 0.999, 1e-8, weight_decay, norms[k], clip)
+            flush_denormals(before)
+            if not finite:
+                break
