@@ -73,15 +73,13 @@ def tile_product(
         places = [[simd.at(out_data, builder.mul(out_row, out_row.type(r)), v) for v in V] for r in R]
         start = [[simd.load(places[r][v], builder.and_(masks[v], kept)) for v in V] for r in R]
         sums = [[cgutils.alloca_once_value(builder, start[r][v]) for v in V] for r in R]
+        a_rows = [simd.opaque(builder.gep(a_data, [builder.mul(a_row, a_row.type(r))])) for r in R]
+        panels = [builder.gep(b_data, [builder.mul(b_panel, b_panel.type(v))]) for v in range(-(-len(V) // VECTORS))]
         with cgutils.for_range(builder, depth) as loop:
-            column = builder.gep(a_data, [builder.mul(loop.index, a_step)])
-            row = builder.mul(loop.index, b_step)
-            weights = []
-            for v in V:
-                offset = builder.add(row, builder.mul(b_panel, b_panel.type(v // VECTORS)))
-                weights.append(simd.load(simd.at(b_data, offset, v % VECTORS), masks[v]))
+            a_offset, b_offset = builder.mul(loop.index, a_step), builder.mul(loop.index, b_step)
+            weights = [simd.load(simd.at(panels[v // VECTORS], b_offset, v % VECTORS), masks[v]) for v in V]
             for r in R:
-                value = simd.splat(builder.load(builder.gep(column, [builder.mul(a_row, a_row.type(r))])))
+                value = simd.splat(builder.load(builder.gep(a_rows[r], [a_offset])))
                 for v in V:
                     builder.store(simd.fma(value, weights[v], builder.load(sums[r][v])), sums[r][v])
         for r in R:
@@ -141,6 +139,10 @@ class _Simd:
         """Pointer to the v-th vector from an offset."""
         place = self.builder.gep(data, [self.builder.add(offset, offset.type(v * self.lanes))])
         return self.builder.bitcast(place, self.vector.as_pointer())
+
+    def opaque(self, pointer: Any) -> Any:
+        """The same pointer, of which the compiler knows nothing: else it computes each row's from the one before."""
+        return self.builder.asm(ir.FunctionType(pointer.type, [pointer.type]), "", "=r,0", [pointer], side_effect=False)
 
     def indices(self, kind: Any, v: int) -> Any:
         """The column that each lane of the v-th vector stands for."""
