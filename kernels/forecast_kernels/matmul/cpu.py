@@ -5,8 +5,12 @@ first: panel after panel, each (K, width) contiguous, the last one narrower. Tha
 products.
 """
 
+from typing import Any
+
 from forecast_kernels.jit import Array, cell, kernel
-from forecast_kernels.matmul.tile import VECTORS, copy_vectors, lanes_of, tile_product
+from forecast_kernels.matmul.tile import VECTORS, copy_vectors, lanes_of, place, tile_product
+
+Pointer = Any
 
 _PAIR = 2 * VECTORS
 DEPTH = 256  # products that `multiply_transposed` adds up in one go: both operands then stay in the caches
@@ -15,43 +19,32 @@ DEPTH = 256  # products that `multiply_transposed` adds up in one go: both opera
 @cell
 def _tile(
     rows: int,
-    a: Array,
-    a_start: int,
+    a: Pointer,
     a_row: int,
     a_step: int,
-    packed: Array,
-    b_start: int,
+    b: Pointer,
     b_step: int,
     depth: int,
-    out: Array,
-    out_start: int,
+    out: Pointer,
     out_row: int,
     columns: int,
     add: bool,
 ) -> None:
     """A tile of ``rows`` (a literal) rows, as wide as there are columns to fill."""
     if columns > lanes_of(out):
-        tile_product(
-            rows, VECTORS, a, a_start, a_row, a_step, packed, b_start, b_step, 0, depth, out, out_start, out_row,
-            columns, add,
-        )  # fmt: skip
+        tile_product(rows, VECTORS, a, a_row, a_step, b, b_step, 0, depth, out, out_row, columns, add)
     else:
-        tile_product(
-            rows, 1, a, a_start, a_row, a_step, packed, b_start, b_step, 0, depth, out, out_start, out_row, columns, add
-        )
+        tile_product(rows, 1, a, a_row, a_step, b, b_step, 0, depth, out, out_row, columns, add)
 
 
 @kernel
 def _panel(
-    a: Array,  # read, flat: a[r, k] at a_start + r * a_row + k * a_step
-    a_start: int,
+    a: Pointer,  # read: a[r, k] at r * a_row + k * a_step
     a_row: int,
     a_step: int,
-    packed: Array,  # read, flat: one panel from b_start, (depth, columns)
-    b_start: int,
+    packed: Pointer,  # read: one panel, (depth, columns)
     depth: int,
-    out: Array,  # written or added to, flat: out[r, n] at out_start + r * out_row + n
-    out_start: int,
+    out: Pointer,  # written or added to: out[r, n] at r * out_row + n
     out_row: int,
     rows: int,
     columns: int,
@@ -62,33 +55,18 @@ def _panel(
     while n < columns:
         r = 0
         while r < rows:
-            at, to, left = a_start + r * a_row, out_start + r * out_row + n, columns - n
-            more = rows - r
+            a_here, b_here, out_here = place(a, r * a_row), place(packed, n), place(out, r * out_row + n)
+            more, left = rows - r, columns - n
             if more >= 6 and more != 8:
-                _tile(6, a, at, a_row, a_step, packed, b_start + n, columns, depth, out, to, out_row, left, add)
+                _tile(6, a_here, a_row, a_step, b_here, columns, depth, out_here, out_row, left, add)
                 r += 6
             elif more >= 4:
-                _tile(4, a, at, a_row, a_step, packed, b_start + n, columns, depth, out, to, out_row, left, add)
+                _tile(4, a_here, a_row, a_step, b_here, columns, depth, out_here, out_row, left, add)
                 r += 4
             else:
-                _tile(1, a, at, a_row, a_step, packed, b_start + n, columns, depth, out, to, out_row, left, add)
+                _tile(1, a_here, a_row, a_step, b_here, columns, depth, out_here, out_row, left, add)
                 r += 1
-        n += VECTORS * lanes_of(out) if columns - n > lanes_of(out) else lanes_of(out)
-
-
-@kernel
-def _pair(
-    a: Array,  # (K,) read
-    packed: Array,  # read, flat: two whole panels from b_start, (2, K, width)
-    b_start: int,
-    out: Array,  # written, flat: out[n] at out_start + n
-    out_start: int,
-) -> None:
-    """Two panels' part of a single row: a sum waits four cycles for its next product, so eight are kept going."""
-    K, width = a.shape[0], VECTORS * lanes_of(out)
-    tile_product(
-        1, _PAIR, a, 0, K, 1, packed, b_start, width, K * width, K, out, out_start, 0, 2 * width, False
-    )  # fmt: skip
+        n += VECTORS * lanes_of(out) if left > lanes_of(out) else lanes_of(out)
 
 
 @kernel
@@ -98,11 +76,11 @@ def pack(
 ) -> None:
     """Pack a matrix as right operand of `multiply`."""
     K, N = W.shape
-    width, flat = VECTORS * lanes_of(W), W.ravel()
+    width = VECTORS * lanes_of(W)
     for k in range(K):
         for first in range(0, N, width):
             columns = min(width, N - first)
-            copy_vectors(flat, k * N + first, packed, first * K + k * columns, columns)
+            copy_vectors(place(W, k * N + first), place(packed, first * K + k * columns), columns)
 
 
 @kernel
@@ -135,13 +113,17 @@ def multiply(
     """``out = a b``."""
     M, K = a.shape
     N = out.shape[1]
-    width, flat, flat_out = VECTORS * lanes_of(out), a.ravel(), out.ravel()  # once: a view of an array costs a little
-    begin = N // (2 * width) * 2 * width if M == 1 else 0
-    for first in range(0, begin, 2 * width):
-        _pair(flat, packed, first * K, flat_out, first)
-    for first in range(begin, N, width):
+    width = VECTORS * lanes_of(out)
+    # A sum waits four cycles for its next product: for a single row two panels at a time keep eight of them going.
+    pairs = N // (2 * width) * 2 * width if M == 1 else 0
+    for first in range(0, pairs, 2 * width):
+        b = place(packed, first * K)
+        tile_product(
+            1, _PAIR, place(a, 0), K, 1, b, width, K * width, K, place(out, first), N, 2 * width, False
+        )  # fmt: skip
+    for first in range(pairs, N, width):
         columns = min(width, N - first)
-        _panel(flat, 0, K, 1, packed, first * K, K, flat_out, first, N, M, columns, False)
+        _panel(place(a, 0), K, 1, place(packed, first * K), K, place(out, first), N, M, columns, False)
 
 
 @kernel
@@ -155,12 +137,11 @@ def multiply_transposed(
     """``out (+)= a^T b``: the gradient of weights."""
     M, K = a.shape
     N = out.shape[1]
-    width, flat, flat_out = VECTORS * lanes_of(out), a.ravel(), out.ravel()
+    width = VECTORS * lanes_of(out)
     for start in range(0, M, DEPTH):
         depth = min(DEPTH, M - start)
         pack(b[start : start + depth], packed)
         for first in range(0, N, width):
             columns = min(width, N - first)
-            _panel(
-                flat, start * K, 1, K, packed, first * depth, depth, flat_out, first, N, K, columns, add or start > 0
-            )  # fmt: skip
+            a_here, b_here = place(a, start * K), place(packed, first * depth)
+            _panel(a_here, 1, K, b_here, depth, place(out, first), N, K, columns, add or start > 0)

@@ -18,14 +18,32 @@ VECTORS = 4 if VECTOR_BYTES == 64 else 2  # with 6 rows: 24 sums, 4 weights, 1 v
 
 
 @intrinsic
-def lanes_of(typing_context: Any, array: Any) -> Any:
-    """L, how many values of this array's dtype fit into a vector; a constant when compiled."""
-    lanes = VECTOR_BYTES * 8 // array.dtype.bitwidth
+def lanes_of(typing_context: Any, values: Any) -> Any:
+    """L, how many values of this array's or pointer's dtype fit into a vector; a constant when compiled."""
+    lanes = VECTOR_BYTES * 8 // values.dtype.bitwidth
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return context.get_constant(types.intp, lanes)
 
-    return types.intp(array), generate
+    return types.intp(values), generate
+
+
+@intrinsic
+def place(typing_context: Any, values: Any, offset: Any) -> Any:
+    """Pointer to the value at an offset from a pointer, or in a C-contiguous array counted flat.
+
+    Arrays count their references, which takes as long as a small tile; pointers do not, and live as long as the array.
+    """
+    if isinstance(values, types.Array) and values.layout != "C":
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        start = arguments[0]
+        if isinstance(values, types.Array):
+            start = context.make_array(values)(context, builder, start).data
+        return builder.gep(start, [context.cast(builder, arguments[1], offset, types.intp)])
+
+    return types.CPointer(values.dtype)(values, offset), generate
 
 
 @intrinsic
@@ -34,47 +52,42 @@ def tile_product(
     rows: Any,
     vectors: Any,
     a: Any,
-    a_start: Any,
     a_row: Any,
     a_step: Any,
     b: Any,
-    b_start: Any,
     b_step: Any,
     b_panel: Any,
     depth: Any,
     out: Any,
-    out_start: Any,
     out_row: Any,
     columns: Any,
     add: Any,
 ) -> Any:
     """``out[r, n] (+)= sum over k of a[r, k] b[k, n]`` for R rows and at most V vectors of columns.
 
-    ``rows`` and ``vectors`` are literals; ``add`` keeps what is in ``out``. Arrays are given with the offset of their
-    first value and with strides, all counted in values: ``a`` by row and by k, ``b`` by k and from one panel of VECTORS
-    vectors to the next, ``out`` by row. Only the first ``columns`` columns are read and written.
+    ``rows`` and ``vectors`` are literals; ``add`` keeps what is in ``out``. Matrices are pointers with strides counted
+    in values: ``a`` by row and by k, ``b`` by k and from one panel of VECTORS vectors to the next, ``out`` by row. Only
+    the first ``columns`` columns are read and written.
     """
     if not isinstance(rows, types.IntegerLiteral) or not isinstance(vectors, types.IntegerLiteral):
         return None
     R, V = range(rows.literal_value), range(vectors.literal_value)
+    given = (a, a_row, a_step, b, b_step, b_panel, depth, out, out_row, columns, add)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def integer(k: int) -> Any:
-            return context.cast(builder, arguments[k], signature.args[k], types.intp)
-
-        simd = _Simd(builder, context.get_value_type(a.dtype), a.dtype.bitwidth)
-        a_data, b_data, out_data = (
-            builder.gep(context.make_array(signature.args[k])(context, builder, arguments[k]).data, [integer(k + 1)])
-            for k in (2, 6, 11)
+        integers = {3, 4, 6, 7, 8, 10, 11}
+        _, _, a, a_row, a_step, b, b_step, b_panel, depth, out, out_row, columns, add = (
+            context.cast(builder, value, signature.args[k], types.intp) if k in integers else value
+            for k, value in enumerate(arguments)
         )
-        a_row, a_step, b_step, b_panel, depth, out_row, columns = (integer(k) for k in (4, 5, 8, 9, 10, 13, 14))
-        count, kept = simd.splat(columns), simd.splat(arguments[15])
+        simd = _Simd(builder, a.type.pointee)
+        count, kept = simd.splat(columns), simd.splat(add)
         masks = [builder.icmp_signed("<", simd.indices(columns.type, v), count) for v in V]
-        places = [[simd.at(out_data, builder.mul(out_row, out_row.type(r)), v) for v in V] for r in R]
+        places = [[simd.at(out, builder.mul(out_row, out_row.type(r)), v) for v in V] for r in R]
         start = [[simd.load(places[r][v], builder.and_(masks[v], kept)) for v in V] for r in R]
         sums = [[cgutils.alloca_once_value(builder, start[r][v]) for v in V] for r in R]
-        a_rows = [simd.opaque(builder.gep(a_data, [builder.mul(a_row, a_row.type(r))])) for r in R]
-        panels = [builder.gep(b_data, [builder.mul(b_panel, b_panel.type(v))]) for v in range(-(-len(V) // VECTORS))]
+        a_rows = [simd.opaque(builder.gep(a, [builder.mul(a_row, a_row.type(r))])) for r in R]
+        panels = [builder.gep(b, [builder.mul(b_panel, b_panel.type(v))]) for v in range(-(-len(V) // VECTORS))]
         with cgutils.for_range(builder, depth) as loop:
             a_offset, b_offset = builder.mul(loop.index, a_step), builder.mul(loop.index, b_step)
             weights = [simd.load(simd.at(panels[v // VECTORS], b_offset, v % VECTORS), masks[v]) for v in V]
@@ -87,35 +100,32 @@ def tile_product(
                 simd.store(builder.load(sums[r][v]), places[r][v], masks[v])
         return context.get_dummy_value()
 
-    arguments = (a, a_start, a_row, a_step, b, b_start, b_step, b_panel, depth, out, out_start, out_row, columns, add)
-    return types.none(rows, vectors, *arguments), generate
+    return types.none(rows, vectors, *given), generate
 
 
 @intrinsic
-def copy_vectors(typing_context: Any, a: Any, a_start: Any, out: Any, out_start: Any, columns: Any) -> Any:
-    """``out[n] = a[n]`` for at most V vectors of columns, the arrays given with the offset of their first value."""
+def copy_vectors(typing_context: Any, source: Any, target: Any, columns: Any) -> Any:
+    """``target[n] = source[n]`` for at most V vectors of columns, of pointers."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def integer(k: int) -> Any:
-            return context.cast(builder, arguments[k], signature.args[k], types.intp)
-
-        simd = _Simd(builder, context.get_value_type(a.dtype), a.dtype.bitwidth)
-        a_data, out_data = (context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (0, 2))
-        columns = integer(4)
-        count = simd.splat(columns)
+        source, target, columns = arguments
+        columns = context.cast(builder, columns, signature.args[2], types.intp)
+        simd = _Simd(builder, source.type.pointee)
+        count, zero = simd.splat(columns), columns.type(0)
         for v in range(VECTORS):
             mask = builder.icmp_signed("<", simd.indices(columns.type, v), count)
-            simd.store(simd.load(simd.at(a_data, integer(1), v), mask), simd.at(out_data, integer(3), v), mask)
+            simd.store(simd.load(simd.at(source, zero, v), mask), simd.at(target, zero, v), mask)
         return context.get_dummy_value()
 
-    return types.none(a, a_start, out, out_start, columns), generate
+    return types.none(source, target, columns), generate
 
 
 class _Simd:
     """The vector instructions that a tile needs, for one scalar type."""
 
-    def __init__(self, builder: Any, scalar: Any, bits: int) -> None:
+    def __init__(self, builder: Any, scalar: Any) -> None:
         self.builder = builder
+        bits = 64 if isinstance(scalar, ir.DoubleType) else 32
         self.lanes = VECTOR_BYTES * 8 // bits
         self.vector = ir.VectorType(scalar, self.lanes)
         self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
