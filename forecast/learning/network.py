@@ -12,14 +12,14 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from forecast.errors import ParameterError
-from forecast_kernels.dense.cpu import packed_size as dense_packed_size
-from forecast_kernels.lstm.cpu import packed_size as lstm_packed_size
+from forecast_kernels.dense.cpu import dense_workspace
+from forecast_kernels.lstm.cpu import lstm_workspace
 from forecast_kernels.network import cpu as kernels
 
 Array = npt.NDArray[Any]
 
 ALIGNED = 16  # every buffer starts at a multiple of so many values, which is a cache line or two
-_PACKED = {kernels.LSTM: lstm_packed_size, kernels.DENSE: dense_packed_size}
+_WORKSPACE = {kernels.LSTM: lstm_workspace, kernels.DENSE: dense_workspace}
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Network:
                 self.offsets[k], value, out, gradient, dout, own, kept,
             )  # fmt: skip
             value, gradient = out, dout
-        n_packed = max(_PACKED[layer.kind](layer.n_in, layer.n_out) for layer in self.layers if layer.shapes)
+        n_packed = max(_WORKSPACE[layer.kind](layer.n_in, layer.n_out) for layer in self.layers if layer.shapes)
         return Plan(rows, table=table, packed=take(n_packed), n_packed=n_packed, size=end, **where)
 
 

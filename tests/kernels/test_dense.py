@@ -6,7 +6,7 @@ Notation: B rows, D inputs, H outputs.
 import numpy as np
 import pytest
 
-from forecast_kernels.dense.cpu import dense_backward, dense_forward, packed_size
+from forecast_kernels.dense.cpu import dense_backward, dense_forward, dense_workspace
 from tests import naive, peers
 
 ACTIVATIONS = {"linear": 0, "relu": 1}
@@ -17,7 +17,7 @@ def run(x, W, b, dout, activation, dtype):
     """Output and gradients of one layer; buffers start as NaN."""
     x, W, b, dout = (np.array(value, dtype, order="C") for value in (x, W, b, dout))
     out = np.full((len(x), len(b)), np.nan, dtype)
-    packed = np.full(packed_size(*W.shape), np.nan, dtype)
+    packed = np.full(dense_workspace(*W.shape), np.nan, dtype)
     dense_forward(x, W, b, ACTIVATIONS[activation], out, packed)
     dx, dW, db = np.full_like(x, np.nan), np.full_like(W, np.nan), np.full_like(b, np.nan)
     dense_backward(x, W, out, ACTIVATIONS[activation], dout, dx, dW, db, packed)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward, packed_size
+from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward, lstm_workspace
 from forecast_kernels.matmul.cpu import DEPTH
 from tests import naive, peers
 
@@ -31,7 +31,7 @@ class Saved(NamedTuple):
 def space(WR):
     """Room for packed matrices, all NaN."""
     H = WR.shape[1] // 4
-    return np.full(packed_size(len(WR) - H, H), np.nan, WR.dtype)
+    return np.full(lstm_workspace(len(WR) - H, H), np.nan, WR.dtype)
 
 
 def forward(x, W, R, b, h0, c0, dtype):

@@ -4,12 +4,12 @@ Notation: B rows, D inputs, H outputs. Activations: 0 none, 1 ReLU.
 """
 
 from forecast_kernels.jit import Array, kernel
-from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed
+from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed, packed_size
 
 
-def packed_size(inputs: int, outputs: int) -> int:
-    """Values of workspace for packed matrices that `dense_forward` and `dense_backward` need."""
-    return max(inputs, DEPTH) * outputs
+def dense_workspace(inputs: int, outputs: int) -> int:
+    """Values of workspace that `dense_forward` and `dense_backward` need."""
+    return max(packed_size(inputs, outputs), packed_size(outputs, inputs), packed_size(DEPTH, outputs))
 
 
 @kernel
@@ -19,7 +19,7 @@ def dense_forward(
     b: Array,  # (H,) read
     activation: int,  # 0 none, 1 ReLU
     out: Array,  # (B, H) written
-    packed: Array,  # at least packed_size(D, H) values, workspace
+    packed: Array,  # at least dense_workspace(D, H) values, workspace
 ) -> None:
     """``out = activation(x W + b)``."""
     pack(W, packed)
@@ -42,7 +42,7 @@ def dense_backward(
     dx: Array,  # (B, D) written; (0, D) where nobody needs it
     dW: Array,  # (D, H) written
     db: Array,  # (H,) written
-    packed: Array,  # at least packed_size(D, H) values, workspace
+    packed: Array,  # at least dense_workspace(D, H) values, workspace
 ) -> None:
     """Gradients of the input and the parameters."""
     zero = out.dtype.type(0)

@@ -16,13 +16,17 @@ from forecast_kernels.lstm.cell import (
     lstm_output_backward,
     lstm_state,
 )
-from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed
+from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed, packed_size
 from forecast_kernels.scalars import sigmoid, tanh
 
 
-def packed_size(inputs: int, hidden: int) -> int:
-    """Values of workspace for packed matrices that `lstm_forward` and `lstm_backward` need."""
-    return (inputs + hidden + DEPTH) * 4 * hidden
+def lstm_workspace(inputs: int, hidden: int) -> int:
+    """Values of workspace that `lstm_forward` and `lstm_backward` need."""
+    forward, dR = packed_size(inputs + hidden, 4 * hidden), packed_size(DEPTH, 4 * hidden)
+    return max(forward, packed_size(4 * hidden, hidden) + packed_size(4 * hidden, inputs) + dR)
+
+
+_packed_size = cell(packed_size)
 
 
 @cell
@@ -49,7 +53,7 @@ def lstm_forward(
     c: Array,  # (S + 1, B, H) written, but c[0] is read: the start state
     gates: Array,  # (S, B, 4H) written: activated i f g o
     out: Array,  # (T, B, H) written: h[t]
-    packed: Array,  # at least packed_size(D, H) values, workspace
+    packed: Array,  # at least lstm_workspace(D, H) values, workspace
 ) -> None:
     """Run the sequence from the start state.
 
@@ -89,13 +93,15 @@ def lstm_backward(
     db: Array,  # (4H,) written
     dh: Array,  # (B, H) on entry the gradient of the last h, on return of the start state's h
     dc: Array,  # (B, H) on entry the gradient of the last c, on return of the start state's c
-    packed: Array,  # at least packed_size(D, H) values, workspace
+    packed: Array,  # at least lstm_workspace(D, H) values, workspace
 ) -> None:
     """Backpropagation through time."""
     wide_vectors()
     T, B, H = dout.shape
     D = dx.shape[2]
-    packed_R, packed_W, workspace = packed[: 4 * H * H], packed[4 * H * H : 4 * H * (H + D)], packed[4 * H * (H + D) :]
+    end_R = _packed_size(4 * H, H)
+    end_W = end_R + _packed_size(4 * H, D)
+    packed_R, packed_W, workspace = packed[:end_R], packed[end_R:end_W], packed[end_W:]
     pack_transposed(WR[D:], packed_R)
     if dx.shape[0] == T:
         pack_transposed(WR[:D], packed_W)

@@ -1,8 +1,8 @@
 """Matrix products on the CPU, made of register tiles.
 
 Notation: M rows, N columns, K depth; ``width`` columns make a panel, the widest tile. The right operand is packed
-first: panel after panel, each (K, width) contiguous, the last one narrower. That costs K N moves, few beside the M K N
-products.
+first: panel after panel, each (K, width) contiguous, the last one filled up with zeros to all or one vector. That costs
+K N moves, few beside the M K N products.
 """
 
 from typing import Any
@@ -14,6 +14,18 @@ Pointer = Any
 
 _PAIR = 2 * VECTORS
 DEPTH = 256  # products that `multiply_transposed` adds up in one go: both operands then stay in the caches
+
+
+def packed_size(K: int, N: int) -> int:
+    """Values that a packed (K, N) matrix takes, at most."""
+    return K * -(-N // 64) * 64  # VECTORS * lanes is 64 at most
+
+
+@cell
+def _step(values: Pointer, columns: int) -> int:
+    """Values of a row of a panel of so many columns: a whole number of vectors, all or one."""
+    lanes = lanes_of(values)
+    return VECTORS * lanes if columns > lanes else lanes
 
 
 @cell
@@ -30,8 +42,8 @@ def _tile(
     columns: int,
     add: bool,
 ) -> None:
-    """A tile of ``rows`` (a literal) rows, as wide as there are columns to fill."""
-    if columns > lanes_of(out):
+    """A tile of ``rows`` (a literal) rows, as wide as its panel."""
+    if b_step > lanes_of(out):
         tile_product(rows, VECTORS, a, a_row, a_step, b, b_step, 0, depth, out, out_row, columns, add)
     else:
         tile_product(rows, 1, a, a_row, a_step, b, b_step, 0, depth, out, out_row, columns, add)
@@ -42,7 +54,7 @@ def _panel(
     a: Pointer,  # read: a[r, k] at r * a_row + k * a_step
     a_row: int,
     a_step: int,
-    packed: Pointer,  # read: one panel, (depth, columns)
+    packed: Pointer,  # read: one panel
     depth: int,
     out: Pointer,  # written or added to: out[r, n] at r * out_row + n
     out_row: int,
@@ -51,28 +63,26 @@ def _panel(
     add: bool,
 ) -> None:
     """One panel's part of a product, in tiles of 6, 4 or 1 rows and of all or one vector of columns."""
-    n = 0
-    while n < columns:
-        r = 0
-        while r < rows:
-            a_here, b_here, out_here = place(a, r * a_row), place(packed, n), place(out, r * out_row + n)
-            more, left = rows - r, columns - n
-            if more >= 6 and more != 8:
-                _tile(6, a_here, a_row, a_step, b_here, columns, depth, out_here, out_row, left, add)
-                r += 6
-            elif more >= 4:
-                _tile(4, a_here, a_row, a_step, b_here, columns, depth, out_here, out_row, left, add)
-                r += 4
-            else:
-                _tile(1, a_here, a_row, a_step, b_here, columns, depth, out_here, out_row, left, add)
-                r += 1
-        n += VECTORS * lanes_of(out) if left > lanes_of(out) else lanes_of(out)
+    step = _step(out, columns)
+    r = 0
+    while r < rows:
+        a_here, out_here = place(a, r * a_row), place(out, r * out_row)
+        more = rows - r
+        if more >= 6 and more != 8:
+            _tile(6, a_here, a_row, a_step, packed, step, depth, out_here, out_row, columns, add)
+            r += 6
+        elif more >= 4:
+            _tile(4, a_here, a_row, a_step, packed, step, depth, out_here, out_row, columns, add)
+            r += 4
+        else:
+            _tile(1, a_here, a_row, a_step, packed, step, depth, out_here, out_row, columns, add)
+            r += 1
 
 
 @kernel
 def pack(
     W: Array,  # (K, N) read
-    packed: Array,  # at least K * N values, written
+    packed: Array,  # at least packed_size(K, N) values, written
 ) -> None:
     """Pack a matrix as right operand of `multiply`."""
     K, N = W.shape
@@ -80,28 +90,34 @@ def pack(
     for k in range(K):
         for first in range(0, N, width):
             columns = min(width, N - first)
-            copy_vectors(place(W, k * N + first), place(packed, first * K + k * columns), columns)
+            step = _step(W, columns)
+            source, target = place(W, k * N + first), place(packed, first * K + k * step)
+            if step == width:
+                copy_vectors(VECTORS, source, columns, target)
+            else:
+                copy_vectors(1, source, columns, target)
 
 
 @kernel
 def pack_transposed(
     W: Array,  # (N, K) read
-    packed: Array,  # at least K * N values, written
+    packed: Array,  # at least packed_size(K, N) values, written
 ) -> None:
     """Pack the transpose of a matrix as right operand of `multiply`."""
     N, K = W.shape
     lanes = lanes_of(W)
-    width = VECTORS * lanes
-    for first in range(0, N, width):
-        columns = min(width, N - first)
-        for n in range(0, columns, lanes):  # few rows at a time: their lines stay in the first cache
-            count = min(lanes, columns - n)
+    for first in range(0, N, VECTORS * lanes):
+        step = _step(W, N - first)
+        for n in range(first, first + step, lanes):  # few rows at a time: their lines stay in the first cache
+            count = max(0, min(lanes, N - n))
             for k in range(K):
                 # slices, here and elsewhere: a plain loop index needs no check for negative values, and vectorises
-                at = first * K + k * columns + n
-                here, column = packed[at : at + count], W[first + n : first + n + count, k]
+                at = first * K + k * step + n - first
+                here, column = packed[at : at + lanes], W[n : n + count, k]
                 for j in range(count):
                     here[j] = column[j]
+                for j in range(count, lanes):
+                    here[j] = 0
 
 
 @kernel
@@ -130,7 +146,7 @@ def multiply(
 def multiply_transposed(
     a: Array,  # (M, K) read
     b: Array,  # (M, N) read
-    packed: Array,  # at least DEPTH * N values, workspace
+    packed: Array,  # at least packed_size(DEPTH, N) values, workspace
     out: Array,  # (K, N) written, or added to
     add: bool,
 ) -> None:

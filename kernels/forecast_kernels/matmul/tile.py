@@ -81,16 +81,19 @@ def tile_product(
             for k, value in enumerate(arguments)
         )
         simd = _Simd(builder, a.type.pointee)
-        count, kept = simd.splat(columns), simd.splat(add)
+        count = simd.splat(columns)
         masks = [builder.icmp_signed("<", simd.indices(columns.type, v), count) for v in V]
         places = [[simd.at(out, builder.mul(out_row, out_row.type(r)), v) for v in V] for r in R]
-        start = [[simd.load(places[r][v], builder.and_(masks[v], kept)) for v in V] for r in R]
-        sums = [[cgutils.alloca_once_value(builder, start[r][v]) for v in V] for r in R]
+        sums = [[cgutils.alloca_once_value(builder, simd.zero) for _ in V] for _ in R]
+        with builder.if_then(add):
+            for r in R:
+                for v in V:
+                    builder.store(simd.load(places[r][v], masks[v]), sums[r][v])
         a_rows = [simd.opaque(builder.gep(a, [builder.mul(a_row, a_row.type(r))])) for r in R]
         panels = [builder.gep(b, [builder.mul(b_panel, b_panel.type(v))]) for v in range(-(-len(V) // VECTORS))]
         with cgutils.for_range(builder, depth) as loop:
             a_offset, b_offset = builder.mul(loop.index, a_step), builder.mul(loop.index, b_step)
-            weights = [simd.load(simd.at(panels[v // VECTORS], b_offset, v % VECTORS), masks[v]) for v in V]
+            weights = [simd.load(simd.at(panels[v // VECTORS], b_offset, v % VECTORS)) for v in V]
             for r in R:
                 value = simd.splat(builder.load(builder.gep(a_rows[r], [a_offset])))
                 for v in V:
@@ -104,20 +107,22 @@ def tile_product(
 
 
 @intrinsic
-def copy_vectors(typing_context: Any, source: Any, target: Any, columns: Any) -> Any:
-    """``target[n] = source[n]`` for at most V vectors of columns, of pointers."""
+def copy_vectors(typing_context: Any, vectors: Any, source: Any, columns: Any, target: Any) -> Any:
+    """``target[n] = source[n]`` for n < columns, and 0 in what is left of V vectors; of pointers, V a literal."""
+    if not isinstance(vectors, types.IntegerLiteral):
+        return None
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, target, columns = arguments
+        _, source, columns, target = arguments
         columns = context.cast(builder, columns, signature.args[2], types.intp)
         simd = _Simd(builder, source.type.pointee)
         count, zero = simd.splat(columns), columns.type(0)
-        for v in range(VECTORS):
+        for v in range(vectors.literal_value):
             mask = builder.icmp_signed("<", simd.indices(columns.type, v), count)
-            simd.store(simd.load(simd.at(source, zero, v), mask), simd.at(target, zero, v), mask)
+            simd.store(simd.load(simd.at(source, zero, v), mask), simd.at(target, zero, v))
         return context.get_dummy_value()
 
-    return types.none(source, target, columns), generate
+    return types.none(vectors, source, columns, target), generate
 
 
 class _Simd:
@@ -165,12 +170,17 @@ class _Simd:
         first = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(one, one, first)
 
-    def load(self, place: Any, mask: Any) -> Any:
-        """The lanes in the mask; 0 in the others, whose memory is not touched."""
+    def load(self, place: Any, mask: Any = None) -> Any:
+        """The lanes in the mask, by default all; 0 in the others, whose memory is not touched."""
+        if mask is None:
+            return self.builder.load(place, align=self._align.constant)
         return self.builder.call(self._load, [place, self._align, mask, self.zero])
 
-    def store(self, value: Any, place: Any, mask: Any) -> None:
-        self.builder.call(self._store, [value, place, self._align, mask])
+    def store(self, value: Any, place: Any, mask: Any = None) -> None:
+        if mask is None:
+            self.builder.store(value, place, align=self._align.constant)
+        else:
+            self.builder.call(self._store, [value, place, self._align, mask])
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         return self.builder.call(self._fma, [a, b, c])
