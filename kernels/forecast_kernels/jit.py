@@ -27,6 +27,7 @@ from numba.core.base import OverloadSelector
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic as numba_intrinsic
+from numba.np import linalg
 
 Array = npt.NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,6 +83,22 @@ class _Locator(_CacheLocator):
         return cls(py_func, py_file)
 
 
+def _import_numba_without_scipy() -> None:
+    """Import what every kernel needs of Numba, but not scipy.linalg.
+
+    Numba imports that with it (0.2 s) to see whether there is a BLAS; it looks again when a function uses one, and no
+    kernel does.
+    """
+    looks = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = looks
+
+
+_import_numba_without_scipy()
+
 _kernels: dict[str, tuple[str, str, tuple[Any, ...]]] = {}  # symbol -> module, name, argument types of a kernel
 
 
@@ -135,7 +152,8 @@ class _Kernel(CPUDispatcher):
 
 
 def _compiled(function: F, **options: Any) -> F:
-    dispatcher = _Kernel(function, targetoptions={"nopython": True, "nogil": True, **_FLAGS, **options})
+    flags = {"nopython": True, "nogil": True, "no_cfunc_wrapper": True, **_FLAGS}  # no C code calls a kernel
+    dispatcher = _Kernel(function, targetoptions={**flags, **options})
     if cache_folder() is not None:
         dispatcher._cache = _Cache(function)  # type: ignore[attr-defined, no-untyped-call]
     return cast(F, dispatcher)

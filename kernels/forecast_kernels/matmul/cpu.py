@@ -24,7 +24,7 @@ def packed_size(K: int, N: int) -> int:
 @cell
 def _step(values: Pointer, columns: int) -> int:
     """Values of a row of a panel of so many columns: a whole number of vectors, all or one."""
-    lanes = lanes_of(values)
+    lanes: int = lanes_of(values)
     return VECTORS * lanes if columns > lanes else lanes
 
 

@@ -203,6 +203,36 @@ def run_group(
     flush_denormals(before)
 
 
+@kernel
+def _finish_batch(
+    losses: Array,  # (G, 2) read: summed loss and number of terms of the groups
+    total: Array,  # (2,) written: of the batch
+    learns: bool,
+    theta: Array,  # (P,) updated when learning
+    gradients: Array,  # (G, P) read when learning
+    optimizer: Array,  # (3, P) updated when learning: gradient, first and second moment
+    rates: Array,  # (batches,) read when learning
+    step: int,
+    k: int,  # number of the batch
+    weight_decay: float,
+    clip: float,
+) -> float:
+    """What follows the groups of a batch; returns the norm of its gradient, which is not used unless finite."""
+    for j in range(2):
+        total[j] = 0
+        for g in range(losses.shape[0]):
+            total[j] += losses[g, j]
+    if not learns:
+        return 0.0
+    before = flush_denormals(True)
+    gradient, m, v = optimizer[0], optimizer[1], optimizer[2]
+    norm = sum_gradients(gradients, 1.0 / max(total[1], 1.0), gradient)
+    if math.isfinite(norm):
+        adam_step(theta, gradient, m, v, step + k, rates[k], 0.9, 0.999, 1e-8, weight_decay, norm, clip)
+    flush_denormals(before)
+    return norm
+
+
 @parallel_kernel
 def run_batches(
     table: Array,  # (layers, COLUMNS) read
@@ -247,19 +277,12 @@ def run_batches(
                 table, theta, gradients[g], work[g], y, indptr, levels, floors, windows[at:to], spec, heads, quantiles,
                 base[g], scale[g], mix(seeds[k], np.uint64(g)), mode, losses[g], out[at:to],
             )  # fmt: skip
-        if mode == PREDICT:
-            continue
-        for j in range(2):
-            totals[k, j] = 0
-            for g in range(G):
-                totals[k, j] += losses[g, j]
-        if mode == LEARN:
-            before = flush_denormals(True)
-            gradient, m, v = optimizer[0], optimizer[1], optimizer[2]
-            norms[k] = sum_gradients(gradients, 1.0 / max(totals[k, 1], 1.0), gradient)
-            finite = math.isfinite(norms[k])
-            if finite:
-                adam_step(theta, gradient, m, v, step + k, rates[k], 0.9, 0.999, 1e-8, weight_decay, norms[k], clip)
-            flush_denormals(before)
-            if not finite:
+        if mode != PREDICT:
+            learns = mode == LEARN
+            norm = _finish_batch(
+                losses, totals[k], learns, theta, gradients, optimizer, rates, step, k, weight_decay, clip
+            )
+            if learns:
+                norms[k] = norm
+            if not math.isfinite(norm):
                 break
