@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm
@@ -151,9 +152,19 @@ class _Kernel(CPUDispatcher):
         result.target_context._defns[result.entry_point] = definitions
 
 
+class _ParallelKernel(_Kernel):
+    """A kernel that is called from Python alone."""
+
+    serial: Any  # the same without threads; compiled when needed
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.serial(*arguments) if _threads_lost else super().__call__(*arguments)
+
+
 def _compiled(function: F, **options: Any) -> F:
     flags = {"nopython": True, "nogil": True, "no_cfunc_wrapper": True, **_FLAGS}  # no C code calls a kernel
-    dispatcher = _Kernel(function, targetoptions={**flags, **options})
+    kind = _ParallelKernel if options.get("parallel") else _Kernel
+    dispatcher = kind(function, targetoptions={**flags, **options})
     if cache_folder() is not None:
         dispatcher._cache = _Cache(function)  # type: ignore[attr-defined, no-untyped-call]
     return cast(F, dispatcher)
@@ -165,8 +176,16 @@ def kernel(function: F) -> F:
 
 
 def parallel_kernel(function: F) -> F:
-    """Compile a kernel whose ``prange`` runs on Numba's threads; a long loop body compiles slowly, so call a kernel."""
-    return _compiled(function, parallel=True)
+    """Compile a kernel whose ``prange`` runs on Numba's threads; a long loop body compiles slowly, so call a kernel.
+
+    In a child forked after the threads had started, which has none and may start none, ``prange`` is a plain loop.
+    """
+    code = cast(FunctionType, function)
+    serial = FunctionType(code.__code__, code.__globals__, f"{code.__name__}_serial")
+    serial.__qualname__, serial.__module__ = serial.__name__, code.__module__  # another name in the cache
+    dispatcher = _compiled(function, parallel=True)
+    dispatcher.serial = _compiled(serial)  # type: ignore[attr-defined]
+    return dispatcher
 
 
 def cell(function: F) -> F:
@@ -226,15 +245,30 @@ def compile_for(function: Any, *arguments: Any) -> None:
 
 
 _running = threading.RLock()
+_threads_started = _threads_lost = False
 
 
-@cache
+def _after_fork() -> None:
+    """A child has the parent's memory but none of its threads; one of those may have held the lock."""
+    global _running, _threads_lost
+    _running = threading.RLock()
+    _threads_lost = _threads_started
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def _start_threads() -> None:
     """Let Numba start its threads such that one that waits soon sleeps.
 
     GNU OpenMP's threads spin for milliseconds by default; on a busy machine they then keep the others from working
     (training was up to ten times slower). The variable is read once, when the library is loaded.
     """
+    global _threads_started
+    if _threads_started:
+        return
+    _threads_started = True
     name = "GOMP_SPINCOUNT"
     given = os.environ.get(name)
     os.environ[name] = given or "1000"

@@ -32,6 +32,17 @@ def digest():
     return trained(1).tobytes().hex()
 
 
+def run_script(script, **environment):
+    """Run Python in a process of its own; returns what it prints."""
+    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels")])}
+    command, environment = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script], os.environ | environment
+    result = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
 @several
 def test_number_of_threads_does_not_change_one_bit(monkeypatch):
     held, found = [], []
@@ -75,6 +86,30 @@ def test_python_threads_train_at_once_as_if_alone():
         np.testing.assert_array_equal(found[seed], trained(seed))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("layer", ["default", "workqueue"])
+def test_forked_child_of_a_process_that_has_trained_gives_the_same_bits(layer):
+    script = (
+        "import os, threading\n"
+        "from tests.kernels.test_threads import digest\n"
+        "from forecast_kernels.jit import threads\n"
+        "found = digest()\n"
+        "held, done = threading.Event(), threading.Event()\n"
+        "def hold():\n"
+        "    with threads():\n"
+        "        held.set(); done.wait()\n"
+        "threading.Thread(target=hold).start(); held.wait()\n"  # the child has its lock, not its thread
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os._exit(0 if digest() == found else 1)\n"
+        "status = os.waitpid(child, 0)[1]\n"
+        "done.set()\n"
+        "assert status == 0, status\n"
+        "assert digest() == found\n"
+    )
+    run_script(script, NUMBA_THREADING_LAYER=layer)
+
+
 def test_every_threading_layer_gives_the_same_bits_and_survives_python_threads():
     script = (
         "import threading\n"
@@ -86,12 +121,6 @@ def test_every_threading_layer_gives_the_same_bits_and_survives_python_threads()
         "import numba\n"
         "print(numba.threading_layer(), found[0])\n"
     )
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
-    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "PYTHONPATH": paths}
-    result = subprocess.run(
-        [sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    layer, found = result.stdout.split()
+    layer, found = run_script(script, NUMBA_THREADING_LAYER="workqueue").split()
     assert layer == "workqueue"  # the layer that aborts when two threads enter it at once
     assert found == digest()
