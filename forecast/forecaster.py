@@ -1,6 +1,7 @@
 """Forecaster: the one object that a pipeline holds."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,10 +11,12 @@ from forecast.errors import NotFittedError, ParameterError
 from forecast.evaluation.backtest import backtest, check_names
 from forecast.evaluation.intervals import attach, probabilities
 from forecast.models import create
-from forecast.models.base import Fitted, Model
+from forecast.models.base import Fitted, Model, covariate_notes
 from forecast.progress import Progress
-from forecast.series.frame import read_panel
+from forecast.series.frame import as_names, read_panel
+from forecast.series.future import with_future
 from forecast.series.panel import Panel
+from forecast.series.roles import Names
 
 if TYPE_CHECKING:
     from forecast.evaluation.summary import Evaluation
@@ -37,6 +40,15 @@ class Forecaster:
         The caller's column names; guessed when plain. Outputs carry them back.
     tz : str, optional
         Time zone of stamps that carry none, e.g. "Europe/Paris".
+    future, historic, static : str or iterable of str, optional
+        Columns that models may use as covariates: known ahead over the horizon; known up to the cutoff alone; one
+        value for each series, a number or a text as a category. A column that is not declared is not used.
+    static_data : path or DataFrame, optional
+        Static covariates in a table of their own, one row for each series.
+    calendar : str or iterable of str, optional
+        Features of the stamps, e.g. ``["month", "dayofweek", "hour"]``; see `forecast.series.roles.Declared`.
+    holidays : str or iterable of str, optional
+        Countries whose public holidays are flagged, e.g. "AT" or "DE-BY"; needs ``gatecast[holidays]``.
 
     Attributes
     ----------
@@ -65,6 +77,12 @@ class Forecaster:
         time_col: str | None = None,
         target_col: str | None = None,
         tz: str | None = None,
+        future: Names = (),
+        historic: Names = (),
+        static: Names = (),
+        static_data: "str | Path | pd.DataFrame | None" = None,
+        calendar: Names = (),
+        holidays: Names = (),
     ) -> None:
         if models is None:
             models = [create(name) for name in DEFAULT_MODELS]
@@ -78,6 +96,12 @@ class Forecaster:
             "time_col": time_col,
             "target_col": target_col,
             "tz": tz,
+            "future": as_names(future),
+            "historic": as_names(historic),
+            "static": as_names(static),
+            "static_data": static_data,
+            "calendar": as_names(calendar),
+            "holidays": as_names(holidays),
         }
         self.fitted_: dict[str, Fitted] = {}
         self._panel: Panel | None = None
@@ -117,7 +141,7 @@ class Forecaster:
         panel = self.read(df)
         check_names(self.models, panel)
         fitted = {model.name: model.fit(panel, h, progress) for model in self.models}
-        self._panel, self.fitted_ = panel, fitted
+        self._panel, self.fitted_ = panel.with_notes(covariate_notes(self.models, panel)), fitted
         return self
 
     def predict(
@@ -126,6 +150,7 @@ class Forecaster:
         level: Iterable[float] | None = None,
         quantiles: Iterable[float] | None = None,
         df: "Data | None" = None,
+        future: "str | Path | pd.DataFrame | None" = None,
     ) -> pd.DataFrame:
         """Forecast the ``h`` steps after the end of each series.
 
@@ -139,6 +164,9 @@ class Forecaster:
             Single quantiles, e.g. ``[0.1, 0.9]``.
         df : path, DataFrame, Series or Panel, optional
             Histories to forecast from instead of those of ``fit``; parameters are kept.
+        future : path or DataFrame, optional
+            The covariates that were declared as known ahead, over the ``h`` steps: identifier (if series differ), time
+            and their columns. Rows of the histories with an empty target after the last value do as well.
 
         Returns
         -------
@@ -149,10 +177,14 @@ class Forecaster:
         ------
         NotFittedError
             Before ``fit``.
+        DataError
+            If a covariate that is used has no value at some step; the sentence names series and stamps.
         """
         if not self.fitted_:
             raise NotFittedError("This Forecaster is not fitted; call fit before predict.")
         panel = self.panel_ if df is None else self.read(df)
+        if future is not None:
+            panel = with_future(panel, future, h)
         asked = probabilities(level, quantiles)
         forecasts = {name: fitted.predict(panel, h, asked) for name, fitted in self.fitted_.items()}
         frame = panel.future_frame(h)
@@ -171,10 +203,13 @@ class Forecaster:
         level: Iterable[float] | None = None,
         quantiles: Iterable[float] | None = None,
         progress: Progress | None = None,
+        future_exog: str = "realised",
     ) -> pd.DataFrame:
         """Forecast the last windows as if they had not happened yet; see `forecast.backtest`."""
         panel = self.read(df)
-        cv = backtest(self.models, panel, h, n_windows, step_size, refit, input_size, level, quantiles, progress)
+        cv = backtest(
+            self.models, panel, h, n_windows, step_size, refit, input_size, level, quantiles, progress, future_exog
+        )
         self._panel = panel
         return cv
 
@@ -212,6 +247,8 @@ class Forecaster:
             time_col=names.time,
             target_col=names.target,
             tz=names.tz,
+            **asdict(panel.declared),
+            static_data=pd.DataFrame({names.id: panel.ids, **panel.statics}) if panel.statics else None,
         )
         forecaster._panel, forecaster.fitted_ = panel, fitted
         return forecaster

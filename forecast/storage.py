@@ -19,6 +19,7 @@ from forecast.models import class_of, name_of
 from forecast.models.base import Fitted, Model
 from forecast.series.frequency import parse_frequency
 from forecast.series.panel import Columns, Panel
+from forecast.series.roles import Declared
 
 FORMAT = 1
 KEY = "gatecast"
@@ -125,6 +126,9 @@ def _frozen(value: Any) -> Any:
 def _panel_out(panel: Panel) -> tuple[Arrays, dict[str, Any]]:
     arrays: Arrays = {"y": panel.y, "indptr": panel.indptr, "starts": panel.starts.astype(np.int64)}
     arrays |= {f"covariate.{name}": values for name, values in panel.covariates.items()}
+    arrays |= {f"ahead.{name}": values for name, values in panel.ahead.items()}
+    numbers = {name: values for name, values in panel.statics.items() if values.dtype == np.float64}
+    arrays |= {f"static.{name}": values for name, values in numbers.items()}
     return arrays, {
         "ids": [one.item() if isinstance(one, np.generic) else one for one in panel.ids],
         "freq": panel.frequency.alias,
@@ -132,6 +136,9 @@ def _panel_out(panel: Panel) -> tuple[Arrays, dict[str, Any]]:
         "columns": asdict(panel.columns),
         "covariates": list(panel.covariates),
         "notes": list(panel.notes),
+        "declared": asdict(panel.declared),
+        "ahead": list(panel.ahead),
+        "categories": {name: list(values) for name, values in panel.statics.items() if name not in numbers},
     }
 
 
@@ -147,6 +154,7 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
     pd.Timestamp(0, tz=columns.tz)  # an unknown zone would only show in the forecasts
     ids = np.empty(len(names), object)
     ids[:] = names
+    declared = Declared(**document.get("declared", {}))  # files of before covariates were declared have none
     y, indptr, starts = arrays["y"], arrays["indptr"], arrays["starts"]
     covariates = {name: arrays[f"covariate.{name}"] for name in document["covariates"]}
     kinds = y.dtype == np.float64 and indptr.dtype == np.int64 and starts.dtype == np.int64
@@ -157,6 +165,15 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
     _expect(indptr[0] == 0 and indptr[-1] == len(y), "the lengths do not fit the values")
     fitting = all(values.shape == y.shape and values.dtype == np.float64 for values in covariates.values())
     _expect(fitting, "a covariate does not fit the values")
+    ahead = {name: arrays[f"ahead.{name}"] for name in document.get("ahead", ())}
+    statics = {name: arrays[f"static.{name}"] for name in declared.static if f"static.{name}" in arrays}
+    statics |= {name: np.array(values, object) for name, values in document.get("categories", {}).items()}
+    shapes = all(a.ndim == 2 and len(a) == len(ids) and a.dtype == np.float64 for a in ahead.values())
+    _expect(shapes and all(a.shape == ids.shape for a in statics.values()), "covariates have another shape")
+    texts = [value for a in statics.values() if a.dtype == object for value in a]
+    _expect(all(value is None or isinstance(value, str) for value in texts), "a category is no text")
+    named = {*covariates, *statics} >= {*declared.columns, *declared.computed}
+    _expect(named and {*ahead} <= {*declared.future}, "a declared covariate is missing")
     panel = Panel(
         ids=ids,
         indptr=indptr,
@@ -167,6 +184,9 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
         columns=Columns(**document["columns"]),
         covariates=covariates,
         notes=tuple(document["notes"]),
+        declared=declared,
+        ahead=ahead,
+        statics=statics,
     )
     known = not pd.isna(panel.starts).any() and not pd.isna(panel.future(1)).any()
     _expect(known, "the stamps cannot be continued")

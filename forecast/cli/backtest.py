@@ -72,6 +72,13 @@ def backtest(
     freq: options.Freq = None,
     season: options.Season = None,
     tz: options.Tz = None,
+    future: options.Future = None,
+    historic: options.Historic = None,
+    static: options.Static = None,
+    static_data: options.StaticData = None,
+    calendar: options.Calendar = None,
+    holidays: options.Holidays = None,
+    future_exog: options.FutureExog = "realised",
     output: options.Output = None,
     report: Report = None,
     as_json: options.Json = False,
@@ -84,7 +91,9 @@ def backtest(
     check_place("--output", output, TABLES, file)
     check_place("--report", report, PAGES)
     methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
-    panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
+    panel = options.Reading(
+        id_col, time_col, target_col, freq, season, tz, future, historic, static, static_data, calendar, holidays
+    ).panel(file)
     tell(panel, quiet)
 
     from forecast.forecaster import Forecaster
@@ -92,7 +101,15 @@ def backtest(
     forecaster = Forecaster(methods)
     with progress_on_stderr(quiet) as progress:
         cv = forecaster.backtest(
-            panel, horizon, windows, step, refit_every or refit, input_size, levels, progress=progress
+            panel,
+            horizon,
+            windows,
+            step,
+            refit_every or refit,
+            input_size,
+            levels,
+            progress=progress,
+            future_exog=future_exog,
         )
         evaluation = forecaster.evaluate(cv)
     write_frame(cv, output, quiet)

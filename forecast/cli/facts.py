@@ -18,6 +18,12 @@ def inspect(
     freq: options.Freq = None,
     season: options.Season = None,
     tz: options.Tz = None,
+    future: options.Future = None,
+    historic: options.Historic = None,
+    static: options.Static = None,
+    static_data: options.StaticData = None,
+    calendar: options.Calendar = None,
+    holidays: options.Holidays = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -27,7 +33,9 @@ def inspect(
     """
     from forecast.series.inspect import inspect as look_over
 
-    panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
+    panel = options.Reading(
+        id_col, time_col, target_col, freq, season, tz, future, historic, static, static_data, calendar, holidays
+    ).panel(file)
     findings = look_over(panel)
     if as_json:
         show_json({**facts_of(panel), "findings": [asdict(finding) for finding in findings]})
@@ -40,6 +48,13 @@ def tell(panel: "Panel", quiet: bool) -> None:
     """Say on stderr what was guessed, filled or dropped."""
     if not quiet:
         for note in panel.notes:
+            say(note)
+
+
+def tell_new(panel: "Panel", before: "Panel", quiet: bool) -> None:
+    """Say on stderr what was not to be said of the panel as it was before."""
+    if not quiet:
+        for note in panel.notes[len(before.notes) :]:
             say(note)
 
 
@@ -62,6 +77,7 @@ def facts_of(panel: "Panel") -> dict[str, Any]:
         "season_length": panel.season_length,
         "columns": {"id": columns.id, "time": columns.time, "target": columns.target, "tz": columns.tz},
         "covariates": list(panel.covariates),
+        "declared": {name: list(columns) for name, columns in asdict(panel.declared).items() if columns},
         "notes": list(panel.notes),
     }
 

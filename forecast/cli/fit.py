@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from forecast.cli import options
-from forecast.cli.facts import facts_of, tell
+from forecast.cli.facts import facts_of, tell, tell_new
 from forecast.cli.files import TABLES, check_place, write_frame
 from forecast.cli.progress import progress_on_stderr
 from forecast.cli.screen import forecast_parts, records, say, show, show_json
@@ -45,6 +45,12 @@ def fit(
     freq: options.Freq = None,
     season: options.Season = None,
     tz: options.Tz = None,
+    future: options.Future = None,
+    historic: options.Historic = None,
+    static: options.Static = None,
+    static_data: options.StaticData = None,
+    calendar: options.Calendar = None,
+    holidays: options.Holidays = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -54,7 +60,9 @@ def fit(
     """
     check_place("--output", output, source=file)
     methods = options.models_of(models, seed, device)
-    panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
+    panel = options.Reading(
+        id_col, time_col, target_col, freq, season, tz, future, historic, static, static_data, calendar, holidays
+    ).panel(file)
     tell(panel, quiet)
 
     from forecast.forecaster import Forecaster
@@ -62,6 +70,7 @@ def fit(
     with progress_on_stderr(quiet) as progress:
         forecaster = Forecaster(methods).fit(panel, horizon, progress)
     forecaster.save(output)
+    tell_new(forecaster.panel_, panel, quiet)
     learned = {name: fitted.describe() for name, fitted in forecaster.fitted_.items()}
     if as_json:
         show_json({"data": facts_of(panel), "model": str(output), "learned": learned})
@@ -75,6 +84,7 @@ def predict(
     horizon: options.Horizon,
     file: Newer = None,
     level: options.Level = options.DEFAULT_LEVELS,
+    future_data: options.FutureData = None,
     output: options.Output = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -93,6 +103,7 @@ def predict(
     if file is not None:
         panel = forecaster.read(file)
         tell(panel, quiet)
+    panel = options.with_future_data(panel, future_data, horizon)
     if any(fitted.model.is_network for fitted in forecaster.fitted_.values()):
         from forecast.learning.warmup import warmup
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from forecast.models.base import Model
     from forecast.series.panel import Panel
 
-DATA, MODELS, OUTPUT = "Data", "Models", "Output"  # the groups of options in a command's help
+DATA, COVARIATES, MODELS, OUTPUT = "Data", "Covariates", "Models", "Output"  # the groups of options in a command's help
 DEFAULT_MODELS = "lstm,auto-arima,seasonal-naive"
 DEFAULT_LEVELS = "80,95"
 
@@ -43,6 +43,83 @@ Season = Annotated[
 Tz = Annotated[
     str | None,
     typer.Option("--tz", metavar="ZONE", help="Time zone of the stamps, e.g. Europe/Vienna.", rich_help_panel=DATA),
+]
+
+Future = Annotated[
+    str | None,
+    typer.Option(
+        "--future",
+        metavar="COLUMNS",
+        help="Covariates that are known ahead, over the horizon too, joined by commas.",
+        rich_help_panel=COVARIATES,
+    ),
+]
+Historic = Annotated[
+    str | None,
+    typer.Option(
+        "--historic",
+        metavar="COLUMNS",
+        help="Covariates that are known up to the last value alone.",
+        rich_help_panel=COVARIATES,
+    ),
+]
+Static = Annotated[
+    str | None,
+    typer.Option(
+        "--static",
+        metavar="COLUMNS",
+        help="Covariates with one value for each series: numbers, or texts as categories.",
+        rich_help_panel=COVARIATES,
+    ),
+]
+StaticData = Annotated[
+    Path | None,
+    typer.Option(
+        "--static-data",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Table with the static covariates, one row for each series.",
+        rich_help_panel=COVARIATES,
+    ),
+]
+Calendar = Annotated[
+    str | None,
+    typer.Option(
+        "--calendar",
+        metavar="NAMES",
+        help="Any of month, quarter, dayofyear, dayofmonth, dayofweek, hour, minute, weekend.",
+        rich_help_panel=COVARIATES,
+    ),
+]
+Holidays = Annotated[
+    str | None,
+    typer.Option(
+        "--holidays",
+        metavar="COUNTRIES",
+        help="Flag public holidays, e.g. AT or DE-BY.",
+        rich_help_panel=COVARIATES,
+    ),
+]
+FutureData = Annotated[
+    Path | None,
+    typer.Option(
+        "--future-data",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Table with the values of --future over the horizon; rows of FILE with an empty target do as well.",
+        rich_help_panel=COVARIATES,
+    ),
+]
+FutureExog = Annotated[
+    str,
+    typer.Option(
+        "--future-exog",
+        metavar="MODE",
+        help="What a backtest lets models see of --future: the realised values, or the last season's again (last).",
+        rich_help_panel=COVARIATES,
+    ),
 ]
 
 Models = Annotated[
@@ -105,6 +182,12 @@ class Reading:
     freq: str | None = None
     season: int | None = None
     tz: str | None = None
+    future: str | None = None
+    historic: str | None = None
+    static: str | None = None
+    static_data: Path | None = None
+    calendar: str | None = None
+    holidays: str | None = None
 
     def panel(self, file: Path) -> "Panel":
         from forecast.series.frame import read_panel
@@ -117,7 +200,20 @@ class Reading:
             freq=self.freq,
             season_length=self.season,
             tz=self.tz,
+            future=_split(self.future or ""),
+            historic=_split(self.historic or ""),
+            static=_split(self.static or ""),
+            static_data=self.static_data,
+            calendar=_split(self.calendar or ""),
+            holidays=_split(self.holidays or ""),
         )
+
+
+def with_future_data(panel: "Panel", file: Path | None, horizon: int) -> "Panel":
+    """The panel with the values of ``--future-data``."""
+    from forecast.series.future import with_future
+
+    return panel if file is None else with_future(panel, file, horizon)
 
 
 def models_of(names: str, seed: int | None, device: str) -> "list[Model]":

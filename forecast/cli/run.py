@@ -12,6 +12,9 @@ from forecast.cli.progress import progress_on_stderr
 from forecast.cli.screen import counted, evaluation_parts, forecast_parts, plot_of, records, show, show_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from forecast.models.base import Model
     from forecast.series.panel import Panel
 
 MAX_WINDOWS = 4
@@ -56,6 +59,14 @@ def run(
     freq: options.Freq = None,
     season: options.Season = None,
     tz: options.Tz = None,
+    future: options.Future = None,
+    historic: options.Historic = None,
+    static: options.Static = None,
+    static_data: options.StaticData = None,
+    calendar: options.Calendar = None,
+    holidays: options.Holidays = None,
+    future_data: options.FutureData = None,
+    future_exog: options.FutureExog = "realised",
     output: options.Output = None,
     plot: Plot = None,
     as_json: options.Json = False,
@@ -68,15 +79,21 @@ def run(
     check_place("--output", output, TABLES, file)
     check_place("--plot", plot, PICTURES)
     methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
-    panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
+    panel = options.Reading(
+        id_col, time_col, target_col, freq, season, tz, future, historic, static, static_data, calendar, holidays
+    ).panel(file)
     tell(panel, quiet)
+    panel = options.with_future_data(panel, future_data, horizon)
+    check_future(methods, panel, horizon)
     count, refit = windows or windows_for(panel, horizon), len(panel.y) <= REFIT_UP_TO
 
     from forecast.forecaster import Forecaster
 
     with progress_on_stderr(quiet) as progress:
         forecaster = Forecaster(methods)
-        cv = forecaster.backtest(panel, horizon, count, refit=refit, level=levels, progress=progress)
+        cv = forecaster.backtest(
+            panel, horizon, count, refit=refit, level=levels, progress=progress, future_exog=future_exog
+        )
         evaluation = forecaster.evaluate(cv)
         winner = evaluation.verdict.winner
         wanted = [model for model in methods if model.name == winner or not best]
@@ -108,6 +125,14 @@ def run(
             *forecast_parts(panel, frame, winner),
             plot_of(panel, frame, winner),
         )
+
+
+def check_future(methods: "Sequence[Model]", panel: "Panel", horizon: int) -> None:
+    """Refuse a future that is not known before the work of the backtest, not after it."""
+    from forecast.series.future import reaching
+
+    if any(method.uses_covariates for method in methods):
+        reaching(panel, horizon)
 
 
 def windows_for(panel: "Panel", horizon: int) -> int:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import DataError, ParameterError
+from forecast.evaluation.ahead import check_mode, with_ahead
 from forecast.evaluation.intervals import attach, check_levels, check_quantiles, column_names, probabilities
-from forecast.models.base import Fitted, Model
+from forecast.models.base import Fitted, Model, covariate_notes
 from forecast.progress import Progress, Silent
 from forecast.series.panel import Panel
 
@@ -44,6 +45,7 @@ def backtest(
     level: Iterable[float] | None = None,
     quantiles: Iterable[float] | None = None,
     progress: Progress | None = None,
+    future_exog: str = "realised",
 ) -> pd.DataFrame:
     """Forecast the last windows of a panel as if they had not happened yet.
 
@@ -73,6 +75,10 @@ def backtest(
         Single quantiles, e.g. ``[0.1, 0.5, 0.9]``.
     progress : Progress, optional
         Told after each model of each window.
+    future_exog : {"realised", "last"}, default "realised"
+        What models see after a cutoff of the covariates that are declared as known ahead: the values that came, or the
+        values of the last season before the cutoff again (without a season the last value), as if nothing had been
+        known. Of historic covariates they never see anything after the cutoff.
 
     Returns
     -------
@@ -100,6 +106,7 @@ def backtest(
         _check_count("input_size", input_size, MIN_TRAINING)
     level, quantiles = check_levels(level), check_quantiles(quantiles)
     check_names(models, panel, level, quantiles)
+    check_mode(future_exog)
     progress = progress or Silent()
     windows = _windows(panel, h, n_windows, step, refit)
     fitted: list[Fitted] = []
@@ -108,6 +115,7 @@ def backtest(
     try:
         for window in windows:
             history = _history(panel, window, input_size)
+            history = with_ahead(history, panel, _first(panel, window), h, future_exog)
             frame = _truth(panel, window, history, h)
             if window.refit:
                 fitted = []
@@ -120,7 +128,7 @@ def backtest(
             frames.append(frame)
     finally:
         progress.finish()
-    return _in_order(frames, windows, h, _notes(windows))
+    return _in_order(frames, windows, h, [*_notes(windows), *covariate_notes(models, panel)])
 
 
 def check_names(
@@ -192,10 +200,15 @@ def _last_values(panel: Panel, k: int) -> Panel:
     )
 
 
+def _first(panel: Panel, window: Window) -> npt.NDArray[np.int64]:
+    """Row of the first step after the cutoff, of each series that takes part."""
+    return np.asarray(panel.indptr[:-1][window.usable] + window.lengths[window.usable])
+
+
 def _truth(panel: Panel, window: Window, history: Panel, h: int) -> pd.DataFrame:
     """Identifier, time, cutoff and what happened: len(history) * h rows."""
     columns = panel.columns
-    first = panel.indptr[:-1][window.usable] + window.lengths[window.usable]
+    first = _first(panel, window)
     frame = history.future_frame(h)
     frame[CUTOFF] = history.outward(np.repeat(history.ends, h))
     frame[columns.target] = panel.y[(first[:, None] + np.arange(h)).ravel()]

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from forecast.errors import DataError, ParameterError
 from forecast.progress import Progress, Silent
+from forecast.series.columns import listed
+from forecast.series.future import reaching
 from forecast.series.panel import Panel
 
 Floats = npt.NDArray[np.float64]
@@ -61,13 +63,15 @@ class Fitted(ABC):
         ParameterError
             If ``h`` or a quantile is out of range.
         DataError
-            If a forecast came out as NaN or infinite.
+            If a covariate that the model uses is not known over the horizon, or a forecast came out as NaN or infinite.
         """
         if h < 1:
             raise ParameterError(f"The horizon h is {h}; it must be at least 1.")
         levels = tuple(float(q) for q in quantiles)
         if any(not 0 < q < 1 for q in levels) or list(levels) != sorted(set(levels)):
             raise ParameterError(f"Quantiles must ascend strictly between 0 and 1; got {list(levels)}.")
+        if self.model.uses_covariates:
+            panel = reaching(panel, h)
         forecast = self._predict(panel, h, levels)
         bad = ~np.isfinite(forecast.point).all(axis=1)
         if bad.any():
@@ -78,7 +82,8 @@ class Fitted(ABC):
         return forecast
 
     @abstractmethod
-    def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast: ...
+    def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
+        """``predict`` of checked arguments; ``panel.ahead`` is complete for ``h`` if the model uses covariates."""
 
     @abstractmethod
     def state(self) -> State:
@@ -103,6 +108,11 @@ class Model(ABC):
     alias: str | None
 
     @property
+    def uses_covariates(self) -> bool:
+        """Whether the covariates that a panel declares are used, if it has any."""
+        return False
+
+    @property
     def name(self) -> str:
         """The name of this model's forecast column: ``alias``, or the class's own name."""
         return self.alias or self.default_name
@@ -125,3 +135,13 @@ class Model(ABC):
 
     @abstractmethod
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> Fitted: ...
+
+
+def covariate_notes(models: Sequence[Model], panel: Panel) -> list[str]:
+    """One sentence on the models that do not use the covariates which the panel declares, if there are any."""
+    declared = panel.declared
+    names = [model.name for model in models if not model.uses_covariates]
+    if not declared or not names:
+        return []
+    columns = [*declared.columns, *declared.computed]
+    return [f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} not use the covariates {listed(columns)}."]

@@ -3,16 +3,19 @@
 Notation: n rows, S series, N values on the grid.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import DataError
+from forecast.series.columns import listed
 from forecast.series.frequency import Frequency, infer_flat
 from forecast.series.grid import DAY, Ints, Stamps, nanoseconds, shown
 from forecast.series.panel import Columns, Panel
+
+Ahead: TypeAlias = dict[str, npt.NDArray[np.float64]]  # name -> (S, K)
 
 MOST_STEPS_PER_ROW = 100  # a grid finer than that is a mistaken frequency, and would fill the memory
 
@@ -50,7 +53,13 @@ class _Teller:
 
 
 def assemble(
-    rows: Rows, columns: Columns, frequency: Frequency | None, season_length: int | None, *, anchored: bool
+    rows: Rows,
+    columns: Columns,
+    frequency: Frequency | None,
+    season_length: int | None,
+    *,
+    anchored: bool,
+    future: tuple[str, ...] = (),
 ) -> Panel:
     """Build the panel.
 
@@ -66,6 +75,8 @@ def assemble(
         By the frequency if not given.
     anchored : bool
         Whether the caller said on which day or month the frequency lies (``W-SUN`` rather than ``W``).
+    future : tuple of str
+        Covariates that are known ahead: their values after the last observed one of the target are kept.
 
     Raises
     ------
@@ -85,7 +96,7 @@ def assemble(
     count = len(pd.unique(rows.stamps))
     notes = [f"Frequency: {frequency.describe()}, {found} {count:,} stamps; season length {season}."]
     tell = _Teller(rows.ids, columns.tz, hourly=not frequency.is_wall_clock)
-    rows, steps = _trimmed(rows, steps, tell, notes)
+    rows, steps, ahead = _trimmed(rows, steps, tell, notes, future)
     _note_gaps(rows, frequency, steps, tell, notes)
     indptr = _layout(rows, steps, frequency)
     places = indptr[rows.codes] + steps
@@ -99,6 +110,7 @@ def assemble(
         columns=columns,
         covariates={name: _placed(values, places, indptr[-1]) for name, values in rows.covariates.items()},
         notes=tuple(notes),
+        ahead=ahead,
     )
 
 
@@ -179,8 +191,13 @@ def _inferred(rows: Rows) -> Frequency | None:
         return None
 
 
-def _trimmed(rows: Rows, steps: Ints, tell: _Teller, notes: list[str]) -> tuple[Rows, Ints]:
-    """Without series that were never observed, and without the unobserved rows at either end of the others."""
+def _trimmed(
+    rows: Rows, steps: Ints, tell: _Teller, notes: list[str], future: tuple[str, ...]
+) -> tuple[Rows, Ints, Ahead]:
+    """Without series that were never observed, and without the unobserved rows at either end of the others.
+
+    Of the rows after the last value, the covariates that are known ahead are kept apart.
+    """
     observed = np.flatnonzero(~np.isnan(rows.y))
     size = len(rows.ids)
     if len(observed) == 0:
@@ -196,19 +213,33 @@ def _trimmed(rows: Rows, steps: Ints, tell: _Teller, notes: list[str]) -> tuple[
             "check which columns are the id and the time, with --id and --time (id_col=, time_col=)."
         )
     if len(observed) == len(rows.y):
-        return rows, steps
+        return rows, steps, {}
     number, never = np.arange(len(rows.y)), last < 0
     before, after = number < first[rows.codes], number > last[rows.codes]
     lost = never[rows.codes]
     _note_rows(rows, before & ~lost, tell, notes, "empty rows before the first value are left out")
-    _note_rows(rows, after & ~lost, tell, notes, "empty rows after the last value count as future and are left out")
+    fate = f"hold the future of {listed(future)}" if future else "count as future and are left out"
+    _note_rows(rows, after & ~lost, tell, notes, f"empty rows after the last value {fate}")
+    ahead = _ahead(rows, steps, after & ~lost, last, future)
     if never.any():
         notes.append(f"{never.sum():,} series without any value are left out (first: {rows.ids[never.argmax()]!r}).")
     kept = ~(before | after)
     steps, rows = (steps - steps[np.minimum(first, len(steps) - 1)][rows.codes])[kept], rows.pick(kept)
     _note_rows(rows, np.isnan(rows.y), tell, notes, "empty values stay unobserved")
     tell.ids = rows.ids[~never]
-    return rows._replace(ids=tell.ids, codes=(np.cumsum(~never) - 1)[rows.codes]), steps
+    rows = rows._replace(ids=tell.ids, codes=(np.cumsum(~never) - 1)[rows.codes])
+    return rows, steps, {name: values[~never] for name, values in ahead.items()}
+
+
+def _ahead(rows: Rows, steps: Ints, after: npt.NDArray[np.bool_], last: Ints, names: tuple[str, ...]) -> Ahead:
+    """(S, K) values of covariates in the rows after the last value of each series, which is in row ``last``."""
+    codes = rows.codes[after]
+    distance = steps[after] - steps[last[codes]]
+    ahead = {}
+    for name in names if len(codes) else ():
+        ahead[name] = np.full((len(rows.ids), int(distance.max())), np.nan)
+        ahead[name][codes, distance - 1] = rows.covariates[name][after]
+    return ahead
 
 
 def _note_rows(rows: Rows, mask: npt.NDArray[np.bool_], tell: _Teller, notes: list[str], what: str) -> None:

@@ -13,14 +13,17 @@ import pandas as pd
 
 from forecast.errors import DataError, ParameterError
 from forecast.series.assemble import Rows, assemble
-from forecast.series.columns import is_unnamed, kind_of
+from forecast.series.calendar import check_calendar, computed
+from forecast.series.columns import is_unnamed, kind_of, listed
 from forecast.series.frequency import Frequency, parse_frequency
 from forecast.series.grid import Ints, MonthGrid, Stamps
 from forecast.series.guess import Roles, assign_roles
 from forecast.series.guess_time import part_of, with_clock
 from forecast.series.numbers import is_texts, to_numbers
 from forecast.series.panel import Columns, Panel
+from forecast.series.roles import Declared, Names
 from forecast.series.stamps import Times, combine_parts, read_times
+from forecast.series.static import aligned, check_named, static_columns
 from forecast.series.table import Source, Table, open_table, read_table
 from forecast.series.zones import check_zone, settle
 
@@ -36,6 +39,12 @@ def read_panel(
     freq: str | int | None = None,
     season_length: int | None = None,
     tz: str | None = None,
+    future: Names = (),
+    historic: Names = (),
+    static: Names = (),
+    static_data: "str | Path | pd.DataFrame | None" = None,
+    calendar: Names = (),
+    holidays: Names = (),
 ) -> Panel:
     """Read series from a file or a frame; what is plain is guessed, and said in the panel's ``notes``.
 
@@ -53,6 +62,15 @@ def read_panel(
         Steps in a season, at least 1; by the frequency if left out.
     tz : str, optional
         The zone of stamps without one, and the zone to show stamps in.
+    future, historic, static, calendar, holidays : str or iterable of str, optional
+        The covariates that models may use: columns that are known ahead, columns that are known up to the cutoff
+        alone, columns with one value for each series, features of the stamps, and countries whose public holidays are
+        flagged; see `forecast.series.roles.Declared`. No column is used that is not declared. Rows with an empty
+        target after the last value of a series hold the future of what is known ahead. In a wide table, all series
+        share the covariates.
+    static_data : str, Path or DataFrame, optional
+        A table of static covariates, one row for each series, with the identifier column; without ``static`` all its
+        columns are taken. Columns of ``data`` itself come first.
 
     Returns
     -------
@@ -64,32 +82,101 @@ def read_panel(
     DataError
         If the data cannot be read or understood; one sentence with the column or series, the value, and the fix.
     ParameterError
-        If ``freq``, ``season_length`` or ``tz`` is no such thing.
+        If ``freq``, ``season_length``, ``tz`` or a feature of the calendar is no such thing.
     """
     _check_season(season_length)
+    given = None if static_data is None else table_of(static_data)
+    declared = Declared(*map(as_names, (future, historic, static, calendar, holidays)))
     if isinstance(data, Panel):
-        return data if season_length is None else replace(data, season_length=season_length)
+        data = data if season_length is None else replace(data, season_length=season_length)
+        return declare(data, declared, given) if declared or given is not None else data
     check_zone(tz)
     frequency = None if freq is None else parse_frequency(freq)
-    table, notes = _without_blank_rows(_table(data))
+    table, notes = _without_blank_rows(table_of(data))
     if isinstance(data, pd.Series) and not isinstance(data.index, pd.MultiIndex):
         time_col, target_col = (str(name) for name in table.frame.columns)
     names = (None if name is None else str(name) for name in (id_col, time_col, target_col))
-    roles = assign_roles(table, *names)
-    times = _times(table, roles, tz)
-    if frequency is not None:
-        times = _years_as_dates(times, frequency)
+    roles = assign_roles(table, *names, declared=declared)
+    times = times_of(table, roles.time, tz, frequency)
     codes, ids = _identifiers(table, roles)
     stamps, zone, zone_notes = settle(times, codes, tz, frequency, table.source)
-    covariates, covariate_notes = _covariates(table, roles)
+    covariates, covariate_notes = _covariates(table, roles, declared)
     if roles.target is None:
-        rows = _wide_rows(table, roles.series, stamps)
+        rows = _wide_rows(table, roles.series, stamps, covariates)
     else:
         rows = Rows(ids, codes, stamps, _target(table, roles.target), covariates)
     columns = Columns(roles.id or "unique_id", _time_label(roles), roles.target or "y", zone)
-    panel = assemble(rows, columns, frequency, season_length, anchored="-" in str(freq))
+    panel = assemble(rows, columns, frequency, season_length, anchored="-" in str(freq), future=declared.future)
+    own = [name for name in declared.static if name in table.frame] if roles.target is not None else []
+    statics = static_columns(table, codes, ids, tuple(own))
+    if statics:
+        kept = pd.Index(ids).get_indexer(pd.Index(panel.ids)).astype(np.int64)
+        panel = replace(panel, statics={name: aligned(values, kept) for name, values in statics.items()})
+    panel = declare(panel, declared, given)
     said = [*notes, *roles.notes, *times.notes, *zone_notes, *covariate_notes]
     return replace(panel, notes=(*said, *panel.notes))
+
+
+def as_names(given: Names) -> tuple[str, ...]:
+    """One name or several, as a tuple."""
+    return (given,) if isinstance(given, str) else tuple(str(name) for name in given)
+
+
+def declare(panel: Panel, declared: Declared, static_data: Table | None = None) -> Panel:
+    """The panel with covariates that models may use; what is computed from the stamps is added.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or a series has no row in ``static_data``.
+    ParameterError
+        If the frequency has no such feature of the calendar.
+    """
+    for option in ("future", "historic"):
+        absent = [name for name in getattr(declared, option) if name not in panel.covariates]
+        if absent:
+            raise DataError(
+                f"The panel has no column {absent[0]!r} for --{option} ({option}=); "
+                f"its numeric columns are {listed(panel.covariates) or 'none'}."
+            )
+    check_calendar(declared, panel.frequency)
+    statics = dict(panel.statics)
+    if static_data is not None:
+        names, given = _given_statics(panel, declared, static_data)
+        declared, statics = replace(declared, static=names), given | statics
+    check_named(declared.static, [*statics], "the data" if static_data is None else "the data and the static data")
+    panel = replace(
+        panel,
+        declared=declared,
+        statics={name: statics[name] for name in declared.static},
+        ahead={name: values for name, values in panel.ahead.items() if name in declared.future},
+    )
+    if not declared.computed:
+        return panel
+    steps = np.arange(len(panel.y)) - np.repeat(panel.indptr[:-1], panel.lengths)
+    stamps = panel.frequency.shift(np.repeat(panel.starts, panel.lengths), steps)
+    return replace(panel, covariates=panel.covariates | computed(panel, stamps))
+
+
+def _given_statics(panel: Panel, declared: Declared, table: Table) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Names and values (S,) of static covariates from a table of their own."""
+    label = next((name for name in (panel.columns.id, "unique_id") if name in table.frame), None)
+    if label is None:
+        raise DataError(
+            f"The static data have no column {panel.columns.id!r} that names the series; "
+            f"their columns are {listed(map(str, table.frame.columns))}."
+        )
+    codes, ids = _identifiers(table, Roles((), label, None, (), (), ()))
+    columns = [str(name) for name in table.frame if name != label]
+    names = declared.static or tuple(columns)
+    found = static_columns(table, codes, ids, tuple(name for name in names if name in columns))
+    rows = pd.Index([str(name) for name in ids]).get_indexer(pd.Index([str(name) for name in panel.ids]))
+    absent = np.flatnonzero(rows < 0)
+    if len(absent) and any(name not in panel.statics for name in found):
+        raise DataError(
+            f"Series {panel.ids[absent[0]]!r} has no row in the static data ({len(absent):,} series in all); add it."
+        )
+    return names, {name: aligned(values, rows.astype(np.int64)) for name, values in found.items()}
 
 
 def _check_season(season_length: int | None) -> None:
@@ -102,7 +189,8 @@ def _check_season(season_length: int | None) -> None:
 # --------------------------------------------------------------------------------------------- the table
 
 
-def _table(data: "str | Path | pd.DataFrame | pd.Series[Any]") -> Table:
+def table_of(data: "str | Path | pd.DataFrame | pd.Series[Any]") -> Table:
+    """A file, a frame or a series as a table of unchecked columns, its index among them if it says something."""
     if isinstance(data, str | Path):
         return open_table(Path(data))
     if isinstance(data, pd.Series):
@@ -161,15 +249,20 @@ def _without_blank_rows(table: Table) -> tuple[Table, list[str]]:
 # --------------------------------------------------------------------------------------------- the columns
 
 
-def _times(table: Table, roles: Roles, tz: str | None) -> Times:
-    frame = table.frame
-    if not roles.time:
+def times_of(table: Table, time: tuple[str, ...], tz: str | None, frequency: Frequency | None) -> Times:
+    """The time of each row, from one column, from a date and a time of day, or from parts of a date."""
+    times = _times(table.frame, time, table, tz)
+    return times if frequency is None else _years_as_dates(times, frequency)
+
+
+def _times(frame: pd.DataFrame, time: tuple[str, ...], table: Table, tz: str | None) -> Times:
+    if not time:
         return Times(np.arange(len(frame)), np.zeros(len(frame), dtype=bool), None)
-    if len(roles.time) == 1:
-        return read_times(frame[roles.time[0]], roles.time[0], table.source, tz)
-    if part_of(roles.time[0]) != "year":
-        return read_times(with_clock(frame[roles.time[0]], frame[roles.time[1]]), roles.time[0], table.source, tz)
-    return combine_parts({part_of(name): to_numbers(frame[name]).values.astype(np.int64) for name in roles.time})
+    if len(time) == 1:
+        return read_times(frame[time[0]], time[0], table.source, tz)
+    if part_of(time[0]) != "year":
+        return read_times(with_clock(frame[time[0]], frame[time[1]]), time[0], table.source, tz)
+    return combine_parts({part_of(name): to_numbers(frame[name]).values.astype(np.int64) for name in time})
 
 
 def _years_as_dates(times: Times, frequency: Frequency) -> Times:
@@ -232,16 +325,19 @@ def _target(table: Table, name: str) -> npt.NDArray[np.float64]:
     return numbers.values
 
 
-def _wide_rows(table: Table, names: tuple[str, ...], stamps: Stamps) -> Rows:
-    """The k columns of a wide table, one after another: k * n rows."""
+def _wide_rows(
+    table: Table, names: tuple[str, ...], stamps: Stamps, covariates: dict[str, npt.NDArray[np.float64]]
+) -> Rows:
+    """The k columns of a wide table, one after another: k * n rows; they share the covariates (n,)."""
     ids = np.empty(len(names), dtype=object)
     ids[:] = names
     values = np.concatenate([_target(table, name) for name in names])
-    return Rows(ids, np.repeat(np.arange(len(names)), len(stamps)), np.tile(stamps, len(names)), values, {})
+    shared = {name: np.tile(one, len(names)) for name, one in covariates.items()}
+    return Rows(ids, np.repeat(np.arange(len(names)), len(stamps)), np.tile(stamps, len(names)), values, shared)
 
 
-def _covariates(table: Table, roles: Roles) -> tuple[dict[str, npt.NDArray[np.float64]], list[str]]:
-    """Numeric columns (n,); one that is not numeric throughout is left aside, and said."""
+def _covariates(table: Table, roles: Roles, declared: Declared) -> tuple[dict[str, npt.NDArray[np.float64]], list[str]]:
+    """Numeric columns (n,); one that is not numeric throughout is left aside, and said, or refused if declared."""
     covariates, notes = {}, []
     for name in roles.covariates:
         numbers = to_numbers(table.frame[name])
@@ -249,6 +345,11 @@ def _covariates(table: Table, roles: Roles) -> tuple[dict[str, npt.NDArray[np.fl
         if bad.any():
             row = int(bad.argmax())
             value = str(table.frame[name].iloc[row])
+            if name in declared.columns:
+                raise DataError(
+                    f"Covariate {name!r} has {value!r} in {table.source.row(row)}, which is no number; "
+                    "correct it, or leave the cell empty if the value is unknown."
+                )
             notes.append(f"Covariate {name!r} is ignored: it has {value!r} in {table.source.row(row)}.")
         else:
             covariates[name] = numbers.values

@@ -12,6 +12,7 @@ from forecast.errors import DataError
 from forecast.series.columns import MANY_REPEATS, Guess, is_unnamed, listed
 from forecast.series.guess_time import find_time
 from forecast.series.numbers import to_numbers
+from forecast.series.roles import NOTHING, Declared
 from forecast.series.table import Table
 
 ID_NAMES = ("unique_id", "id", "series_id", "series", "item_id", "ts_id")
@@ -41,7 +42,14 @@ class Roles:
     notes: tuple[str, ...]
 
 
-def assign_roles(table: Table, id_col: str | None, time_col: str | None, target_col: str | None) -> Roles:
+def assign_roles(
+    table: Table,
+    id_col: str | None,
+    time_col: str | None,
+    target_col: str | None,
+    *,
+    declared: Declared = NOTHING,
+) -> Roles:
     """Give each column its role; names that the caller gave always win.
 
     Parameters
@@ -50,6 +58,8 @@ def assign_roles(table: Table, id_col: str | None, time_col: str | None, target_
         At least one row.
     id_col, time_col, target_col : str, optional
         The caller's names. The target ``*`` takes every numeric column as a series of its own.
+    declared : Declared, optional
+        The covariates that the caller named: they get no other role. Static ones may stand elsewhere.
 
     Raises
     ------
@@ -62,6 +72,11 @@ def assign_roles(table: Table, id_col: str | None, time_col: str | None, target_
         if name is not None:
             _check_given(guess, option, name)
             guess.take(name)
+    for option in ("future", "historic"):
+        for name in getattr(declared, option):
+            _check_given(guess, f"--{option}", name)
+            guess.take(name)
+    guess.take(*declared.static)
     every = target_col == ALL_COLUMNS
     if every and id_col is not None:
         raise DataError(f"The target {ALL_COLUMNS!r} makes each column a series, so there is no --id; leave one out.")
@@ -74,8 +89,9 @@ def assign_roles(table: Table, id_col: str | None, time_col: str | None, target_
     target = None if series else given["--target"] or _target(guess, long=id_name is not None)
     if target is not None:
         guess.take(target)
-    covariates = () if series else tuple(guess.free("numbers", "flags"))
-    _describe(guess, id_name, time, target, covariates, all_given=None not in (time_col, target_col))
+    unused = () if series else tuple(guess.free("numbers", "flags"))
+    _describe(guess, id_name, time, target, declared, unused, all_given=None not in (time_col, target_col))
+    covariates = declared.future + declared.historic + unused
     return Roles(time, id_name, target, series, covariates, tuple(guess.notes))
 
 
@@ -154,7 +170,7 @@ def _wide_columns(guess: Guess, time: tuple[str, ...], *, every: bool) -> tuple[
         return ()
     guess.notes.append(
         f"Each of the {len(numbers)} columns {listed(numbers)} is taken as a series; "
-        f"{_option('target', numbers[0])} forecasts one, with the others as covariates."
+        f"{_option('target', numbers[0])} forecasts one, and --future (future=) declares a covariate."
     )
     guess.take(*numbers)
     return tuple(numbers)
@@ -193,16 +209,22 @@ def _describe(
     id_name: str | None,
     time: tuple[str, ...],
     target: str | None,
-    covariates: tuple[str, ...],
+    declared: Declared,
+    unused: tuple[str, ...],
     *,
     all_given: bool,
 ) -> None:
     """Say aloud what was guessed, and what is left aside."""
     if not all_given:
         roles = {"id": [id_name] if id_name else [], "time": time, "target": [target] if target else []}
-        roles["covariates"] = covariates
+        roles |= {"future": declared.future, "historic": declared.historic, "static": declared.static}
         told = [f"{role} {listed(names)}" for role, names in roles.items() if names]
         guess.notes += [f"Columns: {', '.join(told)}."] if told else []
+    if unused:
+        guess.notes.append(
+            f"Not used: {listed(unused)}; declare as covariates those known ahead with --future (future=), "
+            "others with --historic (historic=)."
+        )
     left = [name for name in guess.free("stamps", "text", "empty") if not is_unnamed(name)]
     if left:
         guess.notes.append(f"Ignored, since not numeric: {listed(left)}.")

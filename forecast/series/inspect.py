@@ -243,11 +243,37 @@ def _signs(panel: Panel) -> Finding | None:
     return Finding("ok", f"Of the values, {' and '.join(parts)}.")
 
 
+def _ahead(panel: Panel, name: str) -> Finding:
+    """How far the values of a covariate reach that is declared as known ahead."""
+    values = panel.ahead.get(name, np.full((len(panel), 0), np.nan))
+    unknown = np.isnan(values)
+    steps = np.where(unknown.any(axis=1), unknown.argmax(axis=1), values.shape[1])
+    what = f"Covariate {name!r} is known ahead"
+    if steps.min() == 0:
+        who = panel.ids[int(steps.argmin())]
+        where = "" if len(panel) == 1 else f" of {who!r}"
+        fix = "Give the values over the horizon with --future-data (future=), or in rows with an empty target."
+        return Finding("ok", f"{what}; the data hold no values after the last one{where}.", fix)
+    return Finding("ok", f"{what}, for {steps.min():,} steps after the last value.")
+
+
 def _covariates(panel: Panel) -> list[Finding]:
+    declared = panel.declared
     unknown = {name: float(np.isnan(values).mean()) for name, values in panel.covariates.items()}
-    whole = [name for name, share in unknown.items() if share == 0]
-    found = [Finding("ok", f"Covariates known throughout: {listed(whole)}.")] if whole else []
+    undeclared = [name for name in unknown if name not in (*declared.known, *declared.historic)]
+    found = [_ahead(panel, name) for name in declared.future]
+    if declared.computed:
+        found.append(Finding("ok", f"Covariates computed from the stamps: {listed(declared.computed)}."))
+    if declared.historic:
+        found.append(Finding("ok", f"Covariates known up to the last value alone: {listed(declared.historic)}."))
+    for name, values in panel.statics.items():
+        texts = {value for value in values if value is not None} if values.dtype == object else None
+        kind = "number" if texts is None else f"category, of {len(texts):,}"
+        found.append(Finding("ok", f"The static covariate {name!r} is a {kind}."))
+    if undeclared:
+        fix = "Declare what is known ahead with --future (future=), the rest with --historic (historic=)."
+        found.append(Finding("ok", f"Columns that no model uses: {listed(undeclared)}.", fix))
     for name, share in unknown.items():
-        if share > 0:
+        if share > 0 and name not in undeclared:
             found.append(Finding("warn", f"Covariate {name!r} is unknown at {share:.1%} of the steps.", "Fill it in."))
     return found

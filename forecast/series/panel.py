@@ -1,10 +1,10 @@
 """A panel: many series of one frequency, of any lengths, in flat arrays.
 
-Notation: S series, N observations of all series together, n_s the length of series s.
+Notation: S series, N observations of all series together, n_s the length of series s, K steps after their ends.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.series.frequency import Frequency
+from forecast.series.roles import NOTHING, Declared
 
 Stamps = npt.NDArray[Any]  # datetime64[ns], or int64 for integer time
 
@@ -44,6 +45,12 @@ class Panel:
     columns: Columns
     covariates: dict[str, npt.NDArray[np.float64]]  # name -> (N,), aligned with y, NaN where unknown
     notes: tuple[str, ...] = ()  # what was guessed, filled or dropped: sentences for the user
+    declared: Declared = NOTHING  # which covariates models may use, and when they are known
+    ahead: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    """Name -> (S, K) values of covariates in the K steps after the end of each series, NaN where unknown; a name that
+    is missing is unknown. `forecast.series.future.reaching` makes them complete for a horizon."""
+    statics: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    """Name -> (S,) of static covariates: float64, NaN where unknown; or object, with None where unknown."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -69,10 +76,11 @@ class Panel:
     def select(self, keep: npt.NDArray[Any]) -> "Panel":
         """The panel of some series: ``keep`` is a boolean mask (S,) or an array of positions."""
         chosen = np.arange(len(self))[keep]
-        return self._gathered(chosen, self.lengths[chosen])
+        ahead = {name: values[chosen] for name, values in self.ahead.items()}
+        return replace(self._gathered(chosen, self.lengths[chosen]), ahead=ahead)
 
     def head(self, lengths: npt.NDArray[np.int64]) -> "Panel":
-        """The panel as it was known earlier: the first ``lengths[s]`` values (at least 1) of each series."""
+        """The panel as it was earlier: the first ``lengths[s]`` values (at least 1) of each series, nothing ahead."""
         return self._gathered(np.arange(len(self)), np.minimum(lengths, self.lengths))
 
     def _gathered(self, chosen: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> "Panel":
@@ -85,6 +93,8 @@ class Panel:
             y=self.y[rows],
             starts=self.starts[chosen],
             covariates={name: values[rows] for name, values in self.covariates.items()},
+            ahead={},
+            statics={name: values[chosen] for name, values in self.statics.items()},
         )
 
     def future(self, h: int) -> Stamps:

@@ -107,6 +107,7 @@ def test_unknown_covariates_are_told():
         {"ds": pd.date_range("2015-01-01", periods=60, freq="MS"), "y": seasonal(), "a": 1.0, "b": 2.0}
     )
     frame.loc[:5, "b"] = np.nan
-    panel = read_panel(frame)
-    assert found(panel, "ok", "known throughout: 'a'")
+    panel = read_panel(frame, historic=["a", "b"])
+    assert found(panel, "ok", "known up to the last value alone: 'a', 'b'")
     assert found(panel, "warn", "'b' is unknown at 10.0%")
+    assert not found(read_panel(frame), "warn", "'b'")
