@@ -38,6 +38,9 @@ class WindowData(NamedTuple):
     indptr: npt.NDArray[np.int64]  # (S + 1,)
     levels: npt.NDArray[np.float64]  # (S, 2) center and scale of each series
     floors: npt.NDArray[np.float64]  # (S,) smallest scale of a window
+    exog: npt.NDArray[np.float32] = np.zeros((0, 0), np.float32)  # (M, C) covariates, those known ahead first
+    spans: npt.NDArray[np.int64] = np.zeros((0, 3), np.int64)  # (S, 3) rows of exog of each series
+    statics: npt.NDArray[np.float32] = np.zeros((0, 0), np.float32)  # (S, Z)
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,12 @@ class Objective:
     quantiles: tuple[float, ...]  # (0.5,) for losses of a point
     delta: float
     dropout: float
+    statics: int = 0  # static values of a series
 
     @property
     def extra(self) -> int:
-        """Inputs of the head beside the last state: the seasonal-naive forecast, when there is a season."""
-        return self.spec.horizon if self.spec.season else 0
+        """Inputs of the head beside the last state: seasonal-naive forecast, covariates known ahead, statics."""
+        return self.spec.horizon * ((self.spec.season > 0) + self.spec.known) + self.statics
 
     def heads(self, plan: Plan) -> kernels.Heads:
         # float(): an int would be another type to Numba, and compile the whole network again

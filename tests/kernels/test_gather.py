@@ -17,23 +17,34 @@ LIMITS = {np.float64: {"rtol": 1e-9, "atol": 1e-9}, np.float32: {"rtol": 1e-5, "
 NAN = np.nan
 
 
-def gather(series, windows, *, context, patch, horizon, season=0, center="none", masked=True, dtype=np.float64):
-    """All outputs by name; levels are (s, 1 + s) for series s, floors `FLOOR`; buffers start as NaN."""
+def gather(
+    series, windows, *, context, patch, horizon, season=0, center="none", masked=True, dtype=np.float64,
+    exog=None, statics=None, known=0,
+):  # fmt: skip
+    """All outputs by name; levels are (s, 1 + s) for series s, floors `FLOOR`; buffers start as NaN.
+
+    ``exog`` has the covariates (n or more, C) of each series, ``statics`` is (S, Z).
+    """
     y = np.concatenate(series).astype(np.float64)
     indptr = np.cumsum([0] + [len(one) for one in series]).astype(np.int64)
     levels = np.array([[s, 1.0 + s] for s in range(len(series))])
     B, T = len(windows), context // patch
-    spec = Windowing(context, patch, horizon, season, CENTERS[center], int(masked))
+    exog = [np.zeros((0, 0), np.float32)] * len(series) if exog is None else exog
+    statics = np.zeros((len(series), 0), np.float32) if statics is None else statics
+    ends = np.cumsum([len(one) for one in exog])
+    spans = np.stack([ends - [len(one) for one in exog]] * 2 + [ends], axis=1).astype(np.int64)
+    spec = Windowing(context, patch, horizon, season, CENTERS[center], int(masked), known)
     outputs = {
-        "x": np.full((T, B, patch * (1 + masked)), NAN, dtype),
-        "extra": np.full((B, horizon if season else 0), NAN, dtype),
+        "x": np.full((T, B, patch * (1 + masked + exog[0].shape[1])), NAN, dtype),
+        "extra": np.full((B, horizon * (bool(season) + known) + statics.shape[1]), NAN, dtype),
         "base": np.full((B, horizon), NAN),
         "scale": np.full(B, NAN),
         "target": np.full((B, horizon), NAN, dtype),
         "mask": np.full((B, horizon), NAN, dtype),
     }
     floors = np.full(len(series), FLOOR)
-    gather_windows(y, indptr, levels, floors, np.array(windows, np.int64), spec, *outputs.values())
+    given = (np.concatenate(exog), spans, statics)
+    gather_windows(y, indptr, levels, floors, *given, np.array(windows, np.int64), spec, *outputs.values())
     return outputs
 
 

@@ -50,8 +50,9 @@ def check_config(model: "LSTM") -> None:
     for name, choices in _CHOICES.items():
         if getattr(model, name) not in choices:
             raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be one of {', '.join(choices)}.")
-    if not isinstance(model.mask_input, bool):
-        raise ParameterError(f"LSTM's mask_input is {model.mask_input!r}; it must be True or False.")
+    for name in ("mask_input", "covariates"):
+        if not isinstance(getattr(model, name), bool):
+            raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be True or False.")
     if not _are_probabilities(model.quantiles):
         raise ParameterError(
             f"LSTM's quantiles are {model.quantiles}; they must ascend strictly between 0 and 1 and hold 0.5."

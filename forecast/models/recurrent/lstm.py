@@ -18,6 +18,7 @@ from forecast.learning.weights import read_weights
 from forecast.models.base import Fitted, Forecast, Model, State
 from forecast.models.recurrent.checks import SCALERS, check_config
 from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
+from forecast.models.recurrent.inputs import Arrays, Inputs
 from forecast.models.recurrent.paths import interpolated, simulate
 from forecast.progress import Progress
 from forecast.series.panel import Panel
@@ -77,6 +78,8 @@ class LSTM(Model):
     """Centre of a window: "last" value, "mean" of the context, whole "series", "none"; "auto": mean with a season."""
     mask_input: bool = True
     """Whether the network sees which values are observed."""
+    covariates: bool = True
+    """Whether the network uses the covariates that the panel declares."""
     learning_rate: float = 2e-3
     """Adam's step size."""
     schedule: str = "cosine"
@@ -129,14 +132,16 @@ class LSTM(Model):
             raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
         warmup(progress)
         resolved = self._resolved(panel, h)
-        network, objective = _build(resolved)
+        inputs = Inputs.learn(panel) if self.covariates else Inputs()
+        network, objective = _build(resolved, inputs)
         network.initialise(self.seed)
         if self.weights is not None:
             network.load(read_weights(self.weights, network))
         windows, held_out = _windows(resolved, panel)
         known = panel.head(np.maximum(panel.lengths - self.val_size, 1))  # no held-out value is a target of training
-        data, _ = _data(resolved, known)
-        validation = (_data(resolved, panel)[0], held_out) if self.val_size else None
+        exog = inputs.encode(panel)
+        data, _ = _data(resolved, known, exog)
+        validation = (_data(resolved, panel, exog)[0], held_out) if self.val_size else None
         if not len(windows):
             raise DataError(
                 f"No series is long enough to train {self.name}: the longest has {int(panel.lengths.max())} values, "
@@ -148,7 +153,11 @@ class LSTM(Model):
             history = train(network, data, windows, objective, schedule, progress, validation)
         finally:
             progress.finish()
-        return FittedLSTM(self, resolved, network, history)
+        return FittedLSTM(self, resolved, network, history, inputs)
+
+    @property
+    def uses_covariates(self) -> bool:
+        return self.covariates
 
     def _resolved(self, panel: Panel, h: int | None) -> "LSTM":
         """The same config with every None replaced by a choice from the data."""
@@ -184,11 +193,12 @@ class LSTM(Model):
 class FittedLSTM(Fitted):
     """A trained network."""
 
-    def __init__(self, model: LSTM, resolved: LSTM, network: Network, history: History) -> None:
+    def __init__(self, model: LSTM, resolved: LSTM, network: Network, history: History, inputs: Inputs) -> None:
         self.model: LSTM = model
         self.resolved = resolved  # the config with what was chosen from the data
         self.network = network
         self.history = history
+        self.inputs = inputs
 
     @property
     def losses_(self) -> dict[int, float]:
@@ -218,8 +228,8 @@ class FittedLSTM(Fitted):
         return int(max(self.resolved.context_length or 0, 4 * (self.resolved.season_length or 0)))
 
     def _predict_part(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> tuple[Any, Any]:
-        data, log = _data(self.resolved, panel)
-        _, objective = _build(self.resolved)
+        data, log = _data(self.resolved, panel, self.inputs.encode(panel))
+        _, objective = _build(self.resolved, self.inputs)
         grid = np.array(objective.quantiles)
         middle = int(np.argmin(np.abs(grid - 0.5)))
         horizon = objective.spec.horizon
@@ -239,16 +249,20 @@ class FittedLSTM(Fitted):
     def describe(self) -> str:
         r = self.resolved
         season = f"season {r.season_length}" if r.season_length else "no season"
+        used = self.inputs.covariates + len(self.inputs.static)
+        covariates = f", {used} covariate{'s' * (used > 1)}" if used else ""
         return (
             f"{r.num_layers} x {r.hidden_size} units over {(r.context_length or 0) // (r.patch_length or 1)} patches "
-            f"of {r.patch_length}, {season}, horizon {r.horizon}, {self.network.size:,} parameters, "
+            f"of {r.patch_length}, {season}{covariates}, horizon {r.horizon}, {self.network.size:,} parameters, "
             f"{self.history.steps} steps"
         )
 
     def state(self) -> State:
         extra = {name: getattr(self.resolved, name) for name in _CHOSEN}
         history = {"losses": self.history.losses, "validation": self.history.validation, "steps": self.history.steps}
-        return {"theta": self.network.theta}, {"resolved": extra, "history": history}
+        arrays, inputs = self.inputs.state()
+        scales = {f"inputs.{name}": values for name, values in arrays.items() if values.size}
+        return {"theta": self.network.theta, **scales}, {"resolved": extra, "history": history, "inputs": inputs}
 
     @classmethod
     def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
@@ -256,31 +270,34 @@ class FittedLSTM(Fitted):
         theta, history = arrays["theta"], extra["history"]
         if resolved.context_length % resolved.patch_length or resolved.num_layers > theta.size:
             raise ValueError("the network's sizes contradict each other")
-        network, _ = _build(resolved)
+        inputs = Inputs.from_state(
+            {name.removeprefix("inputs."): values for name, values in arrays.items()}, extra["inputs"]
+        )
+        network, _ = _build(resolved, inputs)
         if theta.shape != network.theta.shape or theta.dtype != network.theta.dtype:
             raise ValueError(f"there are {theta.shape} weights, the config asks for {network.theta.shape}")
         network.theta[:] = theta
         losses = {int(step): float(loss) for step, loss in history["losses"].items()}  # JSON's keys are texts
         validation = [float(loss) for loss in history["validation"]]
-        return cls(model, resolved, network, History(losses, validation, int(history["steps"])))
+        return cls(model, resolved, network, History(losses, validation, int(history["steps"])), inputs)
 
 
 LSTM.fitted_type = FittedLSTM
 
 
-def _build(resolved: LSTM) -> tuple[Network, Objective]:
+def _build(resolved: LSTM, inputs: Inputs) -> tuple[Network, Objective]:
     """An empty network and its objective, from a config without None."""
     r = resolved
     assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
     assert r.season_length is not None and r.hidden_size is not None and r.num_layers is not None
     assert r.embedding_size is not None and r.head_size is not None
     sizes = (r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], r.mask_input)
-    spec = Windowing(*map(int, sizes))  # other integer types would be compiled for anew
+    spec = Windowing(*map(int, (*sizes, len(inputs.known))))  # other integer types would be compiled for anew
     quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
-    objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout)
+    objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.statics)
     layers = recurrent_layers(
         steps=r.context_length // r.patch_length,
-        inputs=r.patch_length * (1 + r.mask_input),
+        inputs=r.patch_length * (1 + r.mask_input + inputs.covariates),
         embed=r.embedding_size,
         hidden=r.hidden_size,
         layers=r.num_layers,
@@ -292,7 +309,7 @@ def _build(resolved: LSTM) -> tuple[Network, Objective]:
     return Network(layers), objective
 
 
-def _data(resolved: LSTM, panel: Panel) -> tuple[WindowData, npt.NDArray[np.bool_]]:
+def _data(resolved: LSTM, panel: Panel, exog: Arrays) -> tuple[WindowData, npt.NDArray[np.bool_]]:
     """What windows are gathered from, and which series are in logarithms."""
     log = np.zeros(len(panel), bool)
     if resolved.transform == "log":
@@ -302,7 +319,7 @@ def _data(resolved: LSTM, panel: Panel) -> tuple[WindowData, npt.NDArray[np.bool
     # A window that hardly moves is not blown up: 5 % of the series' own spread, or of its level's last digits.
     floors = np.maximum(0.05 * stats[:, 1], 1e-3 * np.abs(stats[:, 0]) + 1e-9)
     stats[:, 1] = np.maximum(stats[:, 1], floors)
-    return WindowData(y, panel.indptr, stats, floors), log
+    return WindowData(y, panel.indptr, stats, floors, *exog), log
 
 
 def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

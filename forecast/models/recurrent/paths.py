@@ -70,6 +70,9 @@ def simulate(
             np.arange(PATHS + 1) * (data.indptr[s + 1] - data.indptr[s]),
             np.repeat(data.levels[s : s + 1], PATHS, axis=0),
             np.repeat(data.floors[s : s + 1], PATHS),
+            data.exog,
+            np.repeat(data.spans[s : s + 1], PATHS, axis=0),
+            np.repeat(data.statics[s : s + 1], PATHS, axis=0),
         )
         paths = _roll(block, alone, tail, h, horizon, draw)
         spread[s] = np.quantile(paths, quantiles, axis=0).T
@@ -86,7 +89,9 @@ def _roll(
     for s in range(S):
         past = data.y[data.indptr[s] : data.indptr[s + 1]][-tail:]
         y[s, tail - len(past) : tail] = past
-    flat = WindowData(y.reshape(-1), np.arange(S + 1) * width, data.levels, data.floors)
+    spans = data.spans.copy()
+    spans[:, 0] += (lengths - tail)[: len(spans)]  # without covariates there are none
+    flat = data._replace(y=y.reshape(-1), indptr=np.arange(S + 1) * width, spans=spans)
     for done in range(0, h, horizon):
         values = choose(block(flat, np.full(S, tail + done)))
         y[:, tail + done : tail + done + horizon] = values[:, : h - done]

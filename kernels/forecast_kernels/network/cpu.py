@@ -164,6 +164,9 @@ def run_group(
     indptr: Array,  # (S + 1,) read
     levels: Array,  # (S, 2) read
     floors: Array,  # (S,) read
+    exog: Array,  # (M, C) read
+    spans: Array,  # (S, 3) read
+    statics: Array,  # (S, Z) read
     windows: Array,  # (B, 2) read; B may be 0
     spec: Windowing,
     heads: Heads,
@@ -182,7 +185,7 @@ def run_group(
     x = _view3(work, first[INPUT], first[STEPS], B, first[N_IN])
     extra = _view2(work, heads.extra, B, heads.n_extra)
     target, mask = _view2(work, heads.target, B, h), _view2(work, heads.mask, B, h)
-    gather_windows(y, indptr, levels, floors, windows, spec, x, extra, base, scale, target, mask)
+    gather_windows(y, indptr, levels, floors, exog, spans, statics, windows, spec, x, extra, base, scale, target, mask)
 
     network_forward(table, theta, work, B, heads, mode == LEARN, seed)
     output = _view2(work, final[OUTPUT], B, final[N_OUT])
@@ -242,6 +245,9 @@ def run_batches(
     indptr: Array,  # (S + 1,) read
     levels: Array,  # (S, 2) read
     floors: Array,  # (S,) read
+    exog: Array,  # (M, C) read
+    spans: Array,  # (S, 3) read
+    statics: Array,  # (S, Z) read
     windows: Array,  # (n, 2) read: of all batches, one after the other
     bounds: Array,  # (batches + 1,) read: where each batch begins and ends
     spec: Windowing,  # Windowing
@@ -274,8 +280,8 @@ def run_batches(
             at = min(begin + g * B, end)
             to = min(at + B, end)
             run_group(
-                table, theta, gradients[g], work[g], y, indptr, levels, floors, windows[at:to], spec, heads, quantiles,
-                base[g], scale[g], mix(seeds[k], np.uint64(g)), mode, losses[g], out[at:to],
+                table, theta, gradients[g], work[g], y, indptr, levels, floors, exog, spans, statics, windows[at:to],
+                spec, heads, quantiles, base[g], scale[g], mix(seeds[k], np.uint64(g)), mode, losses[g], out[at:to],
             )  # fmt: skip
         if mode != PREDICT:
             learns = mode == LEARN

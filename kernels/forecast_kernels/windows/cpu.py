@@ -1,8 +1,9 @@
 """Windows for a batch, gathered from the panel's flat arrays on the CPU.
 
 Notation: S series, N values of all series, B rows of the batch (one window each), L context length, P patch length,
-``T = L / P`` patches, F inputs a patch, h horizon. A window is a pair (series, cutoff): the first ``cutoff`` values
-of the series are known. Missing values, left padding and the future are the same thing: value 0, mask 0.
+``T = L / P`` patches, F inputs a patch, h horizon, C covariates in M rows, Z statics. A window is a pair (series,
+cutoff): the first ``cutoff`` values of the series are known. Missing values, left padding and the future are the same
+thing: value 0, mask 0.
 """
 
 from typing import NamedTuple
@@ -22,7 +23,8 @@ class Windowing(NamedTuple):
     horizon: int  # h
     season: int  # period of the seasonal-naive forecast that is subtracted; 0 for none
     center: int  # NONE, LAST (last observed value), MEAN (of the context), SERIES (given per series)
-    masked: int  # 1: F = 2P, values then mask; 0: F = P, values alone
+    masked: int  # 1: a patch is its values, then their mask; 0: values alone; then P values of each covariate
+    known: int = 0  # covariates that are known ahead: the first columns of exog
 
 
 @cell
@@ -48,10 +50,14 @@ def gather_windows(
     indptr: Array,  # (S + 1,) read
     levels: Array,  # (S, 2) read: center and scale of each series, used when center == SERIES
     floors: Array,  # (S,) read: smallest scale allowed in a window of the series
+    exog: Array,  # (M, C) read: standardised covariates, 0 where unknown
+    spans: Array,  # (S, 3) read: row of exog at the first value of each series; the rows there are: from, to before
+    statics: Array,  # (S, Z) read: what the head gets of each series
     windows: Array,  # (B, 2) read: series, cutoff; series -1 gives an empty row
     spec: Windowing,  # Windowing
     x: Array,  # (T, B, F) written
-    extra: Array,  # (B, h) written: normalised seasonal-naive forecast; (B, 0) without a season
+    extra: Array,  # (B, X) written: normalised seasonal-naive forecast (h) if there is a season, each known covariate
+    # over the horizon (h), statics (Z)
     base: Array,  # (B, h) written: float64, what the network's output is added to, in units of y
     scale: Array,  # (B,) written: float64, what the network's output is multiplied by
     target: Array,  # (B, h) written: normalised residual from base; 0 where masked
@@ -104,6 +110,12 @@ def gather_windows(
                     row[p] = T((value - center) / spread)
                     if spec.masked == 1:
                         row[P + p] = T(1)
+            for c in range(exog.shape[1]):
+                at = P * (1 + spec.masked + c)
+                for p in range(P):
+                    k = spans[s, 0] + start + p
+                    if spans[s, 1] <= k < spans[s, 2]:
+                        row[at + p] = T(exog[k, c])
 
         for j in range(h):
             level = center
@@ -118,3 +130,13 @@ def gather_windows(
                 if value == value:
                     target[r, j] = T((value - level) / spread)
                     mask[r, j] = T(1)
+
+        after = h if spec.season > 0 else 0
+        for c in range(spec.known):
+            for j in range(h):
+                k = spans[s, 0] + cutoff + j
+                if spans[s, 1] <= k < spans[s, 2]:
+                    extra[r, after + c * h + j] = T(exog[k, c])
+        after += spec.known * h
+        for z in range(statics.shape[1]):
+            extra[r, after + z] = T(statics[s, z])
