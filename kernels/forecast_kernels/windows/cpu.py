@@ -28,20 +28,23 @@ class Windowing(NamedTuple):
 
 
 @cell
-def _same_phase(y: Array, first: int, cutoff: int, step: int, season: int) -> float:
-    """Last observed value before the cutoff at the phase of ``cutoff + step``, at most 4 seasons back; else NaN."""
+def _same_phase(y: Array, first: int, cutoff: int, step: int, season: int) -> int:
+    """Place of the last observed value before the cutoff at the phase of ``cutoff + step``, at most 4 seasons back.
+
+    -1 if there is none.
+    """
     k = cutoff + step
     while k >= cutoff:
         k -= season
-    value = np.nan
+    found = -1
     for _ in range(4):
         if k < 0:
             break
-        value = y[first + k]
-        if value == value:
+        if y[first + k] == y[first + k]:
+            found = k
             break
         k -= season
-    return value
+    return found
 
 
 @kernel
@@ -56,8 +59,8 @@ def gather_windows(
     windows: Array,  # (B, 2) read: series, cutoff; series -1 gives an empty row
     spec: Windowing,  # Windowing
     x: Array,  # (T, B, F) written
-    extra: Array,  # (B, X) written: normalised seasonal-naive forecast (h) if there is a season, each known covariate
-    # over the horizon (h), statics (Z)
+    extra: Array,  # (B, X) written: normalised seasonal-naive forecast (h) if there is a season; each covariate known
+    # ahead over the horizon (h), from its value where base was taken if there is a season; statics (Z)
     base: Array,  # (B, h) written: float64, what the network's output is added to, in units of y
     scale: Array,  # (B,) written: float64, what the network's output is multiplied by
     target: Array,  # (B, h) written: normalised residual from base; 0 where masked
@@ -117,12 +120,13 @@ def gather_windows(
                     if spans[s, 1] <= k < spans[s, 2]:
                         row[at + p] = T(exog[k, c])
 
+        known = h if spec.season > 0 else 0  # place in extra of the covariates that are known ahead
         for j in range(h):
-            level = center
+            level, origin = center, -1
             if spec.season > 0:
-                seasonal = _same_phase(y, first, cutoff, j, spec.season)
-                if seasonal == seasonal:
-                    level = seasonal
+                origin = _same_phase(y, first, cutoff, j, spec.season)
+                if origin >= 0:
+                    level = y[first + origin]
                     extra[r, j] = T((level - center) / spread)
             base[r, j] = level
             if cutoff + j < n:
@@ -130,13 +134,11 @@ def gather_windows(
                 if value == value:
                     target[r, j] = T((value - level) / spread)
                     mask[r, j] = T(1)
-
-        after = h if spec.season > 0 else 0
-        for c in range(spec.known):
-            for j in range(h):
-                k = spans[s, 0] + cutoff + j
+            for c in range(spec.known):
+                k, before = spans[s, 0] + cutoff + j, spans[s, 0] + origin
                 if spans[s, 1] <= k < spans[s, 2]:
-                    extra[r, after + c * h + j] = T(exog[k, c])
-        after += spec.known * h
+                    extra[r, known + c * h + j] = T(exog[k, c])
+                    if origin >= 0 and spans[s, 1] <= before:
+                        extra[r, known + c * h + j] -= T(exog[before, c])
         for z in range(statics.shape[1]):
-            extra[r, after + z] = T(statics[s, z])
+            extra[r, known + spec.known * h + z] = T(statics[s, z])
