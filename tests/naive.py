@@ -190,6 +190,9 @@ def window(
     masked: bool = True,
     level: tuple[float, float] = (0.0, 1.0),
     floor: float = 0.0,
+    exog: Any = None,
+    known: int = 0,
+    static: Any = (),
 ) -> dict[str, Any]:
     """What a network sees of one series at one cutoff, and what it is asked for.
 
@@ -202,34 +205,46 @@ def window(
     masked : whether a patch carries its mask
     level : centre and scale of the series
     floor : smallest scale
+    exog : array (m, C) of covariates, m >= n, 0 where unknown; the first ``known`` of them are known ahead
+    static : array (Z,)
 
     Returns
     -------
     dict
-        ``x`` (T, F), ``extra`` (horizon,) or (0,), ``base`` (horizon,), ``scale``, ``target`` and ``mask`` (horizon,).
+        ``x`` (T, F), ``extra`` (seasonal-naive forecast, known covariates, statics), ``base`` (horizon,), ``scale``,
+        ``target`` and ``mask`` (horizon,).
     """
     values = np.asarray(values, np.float64)
     past = values[:cutoff]
     seen = np.concatenate([np.full(context, np.nan), past])[-context:]  # a short past is padded on its left
-    known = seen[~np.isnan(seen)]
+    observed = seen[~np.isnan(seen)]
     middle, scale = 0.0, 1.0
     if center == "series":
         middle, scale = (float(value) for value in level)
-    elif center != "none" and known.size:
-        middle = float(known[-1] if center == "last" else known.mean())
-        scale = max(float(np.sqrt(((known - middle) ** 2).mean())), floor)
+    elif center != "none" and observed.size:
+        middle = float(observed[-1] if center == "last" else observed.mean())
+        scale = max(float(np.sqrt(((observed - middle) ** 2).mean())), floor)
 
     inputs = np.where(np.isnan(seen), 0.0, (seen - middle) / scale).reshape(-1, patch)
     if masked:
         inputs = np.concatenate([inputs, ~np.isnan(seen).reshape(-1, patch)], axis=1)
 
+    exog = np.zeros((0, 0)) if exog is None else np.asarray(exog, np.float64)
+    padded = np.concatenate([np.zeros((context, exog.shape[1])), exog[:cutoff]])[-context:]
+    for c in range(exog.shape[1]):
+        inputs = np.concatenate([inputs, padded[:, c].reshape(-1, patch)], axis=1)
+
     base, extra = np.full(horizon, middle), np.zeros(horizon if season else 0)
+    ahead = np.concatenate([exog[cutoff:, :known], np.zeros((horizon, known))])[:horizon]
     for step in range(horizon if season else 0):
-        same_phase = [past[k] for k in range(cutoff) if (cutoff + step - k) % season == 0]
-        observed = [value for value in same_phase[-4:] if not np.isnan(value)]
-        if observed:
-            base[step] = observed[-1]
+        same_phase = [k for k in range(cutoff) if (cutoff + step - k) % season == 0]
+        usable = [k for k in same_phase[-4:] if not np.isnan(past[k])]
+        if usable:
+            base[step] = past[usable[-1]]
             extra[step] = (base[step] - middle) / scale
+            if cutoff + step < len(exog):
+                ahead[step] -= exog[usable[-1], :known]
+    extra = np.concatenate([extra, ahead.T.ravel(), np.asarray(static, np.float64)])
 
     future = np.concatenate([values[cutoff:], np.full(horizon, np.nan)])[:horizon]
     target = np.where(np.isnan(future), 0.0, (future - base) / scale)

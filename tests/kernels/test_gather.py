@@ -48,10 +48,11 @@ def gather(
     return outputs
 
 
-def assert_is_naive(series, windows, dtype=np.float64, **settings):
-    found = gather(series, windows, dtype=dtype, **settings)
+def assert_is_naive(series, windows, dtype=np.float64, exog=None, statics=None, **settings):
+    found = gather(series, windows, dtype=dtype, exog=exog, statics=statics, **settings)
     for row, (s, cutoff) in enumerate(windows):
-        expected = naive.window(series[s], cutoff, level=(s, 1.0 + s), floor=FLOOR, **settings)
+        own = {"exog": exog[s], "static": statics[s]} if exog is not None else {}
+        expected = naive.window(series[s], cutoff, level=(s, 1.0 + s), floor=FLOOR, **own, **settings)
         for name, value in expected.items():
             mine = found[name][:, row] if name == "x" else found[name][row]
             np.testing.assert_allclose(mine, value, err_msg=f"{name} of window {row}", **LIMITS[dtype])
@@ -96,6 +97,39 @@ def test_what_comes_after_the_cutoff_never_changes_what_the_network_sees(case, r
     before, after = gather(chosen, windows, **shape), gather(changed, windows, **shape)
     for name in ("x", "extra", "base", "scale"):
         np.testing.assert_array_equal(after[name], before[name], err_msg=name)
+
+
+def covariates(series, count, ahead, data):
+    """Whole numbers, exact in single precision, some steps beyond the end of each series."""
+    number = st.integers(-9, 9).map(float)
+    return [
+        np.array(
+            data.draw(st.lists(st.lists(number, min_size=count, max_size=count), min_size=n, max_size=n)), np.float32
+        ).reshape(n, count)
+        for n in (len(one) + ahead for one in series)
+    ]
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(cases(), st.integers(0, 3), st.integers(0, 3), st.integers(0, 8), st.integers(0, 2), st.data())
+def test_any_window_with_covariates_agrees_with_the_slow_reference(case, known, historic, ahead, n_static, data):
+    chosen, windows, shape = case
+    exog = covariates(chosen, known + historic, ahead, data)
+    statics = np.arange(len(chosen) * n_static, dtype=np.float32).reshape(len(chosen), n_static)
+    assert_is_naive(chosen, windows, exog=exog, statics=statics, known=known, **shape)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(cases(), st.sampled_from([NAN, np.inf, 1e9]), st.data())
+def test_of_a_historic_covariate_nothing_after_the_cutoff_is_seen(case, replacement, data):
+    chosen, windows, shape = case
+    exog = covariates(chosen, 2, 4, data)
+    changed = [one.copy() for one in exog]
+    for s, cutoff in windows:
+        changed[s][cutoff:, 1] = replacement
+    before, after = (gather(chosen, windows, exog=one, known=1, **shape) for one in (exog, changed))
+    for name, value in before.items():
+        np.testing.assert_array_equal(after[name], value, err_msg=name)
 
 
 @pytest.mark.parametrize("center", CENTERS)
