@@ -154,7 +154,6 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
     pd.Timestamp(0, tz=columns.tz)  # an unknown zone would only show in the forecasts
     ids = np.empty(len(names), object)
     ids[:] = names
-    declared = Declared(**document.get("declared", {}))  # files of before covariates were declared have none
     y, indptr, starts = arrays["y"], arrays["indptr"], arrays["starts"]
     covariates = {name: arrays[f"covariate.{name}"] for name in document["covariates"]}
     kinds = y.dtype == np.float64 and indptr.dtype == np.int64 and starts.dtype == np.int64
@@ -165,15 +164,6 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
     _expect(indptr[0] == 0 and indptr[-1] == len(y), "the lengths do not fit the values")
     fitting = all(values.shape == y.shape and values.dtype == np.float64 for values in covariates.values())
     _expect(fitting, "a covariate does not fit the values")
-    ahead = {name: arrays[f"ahead.{name}"] for name in document.get("ahead", ())}
-    statics = {name: arrays[f"static.{name}"] for name in declared.static if f"static.{name}" in arrays}
-    statics |= {name: np.array(values, object) for name, values in document.get("categories", {}).items()}
-    shapes = all(a.ndim == 2 and len(a) == len(ids) and a.dtype == np.float64 for a in ahead.values())
-    _expect(shapes and all(a.shape == ids.shape for a in statics.values()), "covariates have another shape")
-    texts = [value for a in statics.values() if a.dtype == object for value in a]
-    _expect(all(value is None or isinstance(value, str) for value in texts), "a category is no text")
-    named = {*covariates, *statics} >= {*declared.columns, *declared.computed}
-    _expect(named and {*ahead} <= {*declared.future}, "a declared covariate is missing")
     panel = Panel(
         ids=ids,
         indptr=indptr,
@@ -184,13 +174,27 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
         columns=Columns(**document["columns"]),
         covariates=covariates,
         notes=tuple(document["notes"]),
-        declared=declared,
-        ahead=ahead,
-        statics=statics,
+        **_declared_in(document, arrays, covariates, len(ids)),
     )
     known = not pd.isna(panel.starts).any() and not pd.isna(panel.future(1)).any()
     _expect(known, "the stamps cannot be continued")
     return panel
+
+
+def _declared_in(document: Mapping[str, Any], arrays: Arrays, covariates: Arrays, series: int) -> dict[str, Any]:
+    """What a panel knows of its covariates beside their past; files of before there was such a thing have none."""
+    declared = Declared(**document.get("declared", {}))
+    ahead = {name: arrays[f"ahead.{name}"] for name in document.get("ahead", ())}
+    statics = {name: arrays[f"static.{name}"] for name in declared.static if f"static.{name}" in arrays}
+    for name, values in document.get("categories", {}).items():
+        _expect(all(value is None or isinstance(value, str) for value in values), "a category is no text")
+        statics[name] = np.array(values, object)
+    shapes = all(a.ndim == 2 and len(a) == series and a.dtype == np.float64 for a in ahead.values())
+    kinds = all(a.shape == (series,) and a.dtype in (np.float64, object) for a in statics.values())
+    _expect(shapes and kinds, "covariates have another type or shape")
+    past = {*covariates} >= {*declared.known, *declared.historic}
+    _expect(past and {*statics} == {*declared.static} and {*ahead} <= {*declared.future}, "a covariate is missing")
+    return {"declared": declared, "ahead": ahead, "statics": statics}
 
 
 def _expect(holds: Any, otherwise: str) -> None:

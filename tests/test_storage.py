@@ -17,6 +17,7 @@ from forecast.forecaster import Forecaster
 from forecast.models.naive import Naive, SeasonalNaive
 from forecast.models.recurrent import LSTM
 from forecast.series import datasets
+from forecast.series.roles import Declared
 from forecast_kernels.network.cpu import run_group
 from tests.toys import Toy, make_panel
 
@@ -67,6 +68,54 @@ def test_loaded_forecaster_gives_the_same_bits(forecaster, saved):
         before, after = (one.predict(h, level=[80], quantiles=[0.3]) for one in (forecaster, loaded))
         pd.testing.assert_frame_equal(after, before, check_exact=True)
     assert len(run_group.signatures) == compiled  # arrays from a file are like others to the compiler
+
+
+def declared_panel():
+    """Two series with every kind of covariate."""
+    x = np.arange(65.0)
+    declared = Declared(future="x", static=("kind", "area"), calendar="month")
+    panel = replace(
+        make_panel(series()),
+        covariates={"x": x, "month (sin)": x, "month (cos)": x},
+        declared=declared,
+        ahead={"x": np.ones((2, 4))},
+        statics={"kind": np.array(["a", None], object), "area": np.array([1.0, np.nan])},
+    )
+    return panel, *storage._panel_out(panel)
+
+
+def test_declared_covariates_come_back():
+    panel, arrays, document = declared_panel()
+    again = storage._panel_in(json.loads(json.dumps(document)), arrays)
+    assert again.declared == panel.declared
+    assert again.statics["kind"].tolist() == ["a", None]
+    np.testing.assert_array_equal(again.statics["area"], [1, np.nan])
+    np.testing.assert_array_equal(again.ahead["x"], panel.ahead["x"])
+
+
+def test_file_of_before_covariates_were_declared_is_read():
+    _, arrays, document = declared_panel()
+    older = {name: value for name, value in document.items() if name not in ("declared", "ahead", "categories")}
+    assert storage._panel_in(older, arrays).declared == Declared()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"declared": {"future": ["y"]}, "ahead": [], "categories": {}}, "a covariate is missing"),
+        ({"ahead": ["kind"]}, "ahead.kind"),
+        ({"categories": {"kind": [1, 2]}}, "a category is no text"),
+        ({"categories": {"kind": ["a"]}}, "covariates have another type or shape"),
+        ({"categories": {}}, "a covariate is missing"),
+        ({"declared": {"weather": ["x"]}}, "unexpected keyword argument 'weather'"),
+    ],
+)
+def test_damaged_covariates_are_refused(change, message):
+    _, arrays, document = declared_panel()
+    with pytest.raises((ValueError, KeyError, TypeError), match=message):
+        storage._panel_in({**document, **change}, arrays)
+    with pytest.raises(ValueError, match="covariates have another type or shape"):
+        storage._panel_in(document, arrays | {"ahead.x": np.ones((1, 4))})
 
 
 def test_loaded_forecaster_forecasts_other_histories(forecaster, saved):

@@ -76,7 +76,7 @@ def assign_roles(
         for name in getattr(declared, option):
             _check_given(guess, f"--{option}", name)
             guess.take(name)
-    guess.take(*declared.static)
+    guess.take(*(name for name in declared.static if name.casefold() not in ID_NAMES))  # an identifier may be both
     every = target_col == ALL_COLUMNS
     if every and id_col is not None:
         raise DataError(f"The target {ALL_COLUMNS!r} makes each column a series, so there is no --id; leave one out.")
