@@ -205,14 +205,14 @@ def window(
     masked : whether a patch carries its mask
     level : centre and scale of the series
     floor : smallest scale
-    exog : array (m, C) of covariates, m >= n, 0 where unknown; the first ``known`` of them are known ahead
+    exog : array (m, C) of covariates, m >= n, NaN where unknown; the first ``known`` of them are known ahead
     static : array (Z,)
 
     Returns
     -------
     dict
-        ``x`` (T, F), ``extra`` (seasonal-naive forecast, known covariates, statics), ``base`` (horizon,), ``scale``,
-        ``target`` and ``mask`` (horizon,).
+        ``x`` (T, F), ``extra`` (seasonal-naive forecast, known covariates, means of covariates, statics), ``base``
+        (horizon,), ``scale``, ``target`` and ``mask`` (horizon,).
     """
     values = np.asarray(values, np.float64)
     past = values[:cutoff]
@@ -230,21 +230,24 @@ def window(
         inputs = np.concatenate([inputs, ~np.isnan(seen).reshape(-1, patch)], axis=1)
 
     exog = np.zeros((0, 0)) if exog is None else np.asarray(exog, np.float64)
-    padded = np.concatenate([np.zeros((context, exog.shape[1])), exog[:cutoff]])[-context:]
-    for c in range(exog.shape[1]):
-        inputs = np.concatenate([inputs, padded[:, c].reshape(-1, patch)], axis=1)
+    padded = np.concatenate([np.full((context, exog.shape[1]), np.nan), exog[:cutoff]])[-context:]
+    means = np.array([column[~np.isnan(column)].mean() if (column == column).any() else 0.0 for column in padded.T])
+    for column, mean in zip(padded.T, means, strict=True):
+        inputs = np.concatenate([inputs, np.nan_to_num(column - mean).reshape(-1, patch)], axis=1)
 
     base, extra = np.full(horizon, middle), np.zeros(horizon if season else 0)
-    ahead = np.concatenate([exog[cutoff:, :known], np.zeros((horizon, known))])[:horizon]
+    ahead = np.concatenate([exog[cutoff:, :known], np.full((horizon, known), np.nan)])[:horizon]
+    reference = np.tile(means[:known], (horizon, 1))
     for step in range(horizon if season else 0):
         same_phase = [k for k in range(cutoff) if (cutoff + step - k) % season == 0]
         usable = [k for k in same_phase[-4:] if not np.isnan(past[k])]
         if usable:
             base[step] = past[usable[-1]]
             extra[step] = (base[step] - middle) / scale
-            if cutoff + step < len(exog):
-                ahead[step] -= exog[usable[-1], :known]
-    extra = np.concatenate([extra, ahead.T.ravel(), np.asarray(static, np.float64)])
+            then = exog[usable[-1], :known] if known else reference[step]
+            reference[step] = np.where(np.isnan(then), reference[step], then)
+    ahead = np.nan_to_num(ahead - reference)
+    extra = np.concatenate([extra, ahead.T.ravel(), means, np.asarray(static, np.float64)])
 
     future = np.concatenate([values[cutoff:], np.full(horizon, np.nan)])[:horizon]
     target = np.where(np.isnan(future), 0.0, (future - base) / scale)

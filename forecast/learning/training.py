@@ -52,12 +52,13 @@ class Objective:
     quantiles: tuple[float, ...]  # (0.5,) for losses of a point
     delta: float
     dropout: float
+    covariates: int = 0
     statics: int = 0  # static values of a series
 
     @property
     def extra(self) -> int:
-        """Inputs of the head beside the last state: seasonal-naive forecast, covariates known ahead, statics."""
-        return self.spec.horizon * ((self.spec.season > 0) + self.spec.known) + self.statics
+        """Inputs of the head beside the last state; see ``extra`` of the kernel that gathers windows."""
+        return self.spec.horizon * ((self.spec.season > 0) + self.spec.known) + self.covariates + self.statics
 
     def heads(self, plan: Plan) -> kernels.Heads:
         # float(): an int would be another type to Numba, and compile the whole network again

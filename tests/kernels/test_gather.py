@@ -36,7 +36,7 @@ def gather(
     spec = Windowing(context, patch, horizon, season, CENTERS[center], int(masked), known)
     outputs = {
         "x": np.full((T, B, patch * (1 + masked + exog[0].shape[1])), NAN, dtype),
-        "extra": np.full((B, horizon * (bool(season) + known) + statics.shape[1]), NAN, dtype),
+        "extra": np.full((B, horizon * (bool(season) + known) + exog[0].shape[1] + statics.shape[1]), NAN, dtype),
         "base": np.full((B, horizon), NAN),
         "scale": np.full(B, NAN),
         "target": np.full((B, horizon), NAN, dtype),
@@ -100,8 +100,8 @@ def test_what_comes_after_the_cutoff_never_changes_what_the_network_sees(case, r
 
 
 def covariates(series, count, ahead, data):
-    """Whole numbers, exact in single precision, some steps beyond the end of each series."""
-    number = st.integers(-9, 9).map(float)
+    """Whole numbers, exact in single precision, and gaps; some steps beyond the end of each series."""
+    number = st.one_of(st.just(NAN), st.integers(-9, 9).map(float))
     return [
         np.array(
             data.draw(st.lists(st.lists(number, min_size=count, max_size=count), min_size=n, max_size=n)), np.float32

@@ -1,4 +1,4 @@
-"""Covariates as a network sees them: standardised, complete, in one array; what was learned in fit is kept.
+"""Covariates as a network sees them: standardised, in one array; what was learned in fit is kept.
 
 A covariate is centred and scaled series by series, because the loads of two markets or the prices of two articles have
 levels of their own, which would drown what moves within each; a series that was not seen in fit is scaled by its own
@@ -98,7 +98,7 @@ class Inputs:
         K = max((values.shape[1] for values in panel.ahead.values()), default=0)
         first = panel.indptr[:-1] + K * np.arange(S)
         spans = np.stack([first, first, first + panel.lengths + K], axis=1).astype(np.int64)
-        exog = np.zeros((N + K * S, len(names)), np.float32)
+        exog = np.full((N + K * S, len(names)), np.nan, np.float32)
         past = np.arange(N) + np.repeat(K * np.arange(S), panel.lengths)
         later = spans[:, 2:] - K + np.arange(K)  # (S, K)
         for c, name in enumerate(names):
@@ -128,7 +128,7 @@ class Inputs:
                 columns.append(np.array([[value == one for one in found] for value in values], dtype=np.float64))
             else:
                 numbers = values if values.dtype == np.float64 else np.full(len(panel), np.nan)
-                columns.append(_standard(numbers, centre, scale)[:, None])
+                columns.append(np.nan_to_num(_standard(numbers, centre, scale))[:, None])
         return np.concatenate(columns, axis=1).astype(np.float32)
 
     def state(self) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
@@ -165,8 +165,8 @@ class Inputs:
 
 
 def _standard(values: Any, centre: Any, scale: Any) -> Floats:
-    """Standardised values; 0 where unknown."""
-    return np.asarray(np.clip(np.nan_to_num((values - centre) / scale), -LIMIT, LIMIT))
+    """Standardised values; NaN where unknown."""
+    return np.asarray(np.clip((values - centre) / scale, -LIMIT, LIMIT))
 
 
 def _moments(values: Floats, indptr: npt.NDArray[np.int64]) -> Floats:

@@ -294,7 +294,7 @@ def _build(resolved: LSTM, inputs: Inputs) -> tuple[Network, Objective]:
     sizes = (r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], r.mask_input)
     spec = Windowing(*map(int, (*sizes, len(inputs.known))))  # other integer types would be compiled for anew
     quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
-    objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.statics)
+    objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.covariates, inputs.statics)
     layers = recurrent_layers(
         steps=r.context_length // r.patch_length,
         inputs=r.patch_length * (1 + r.mask_input + inputs.covariates),

@@ -53,14 +53,15 @@ def gather_windows(
     indptr: Array,  # (S + 1,) read
     levels: Array,  # (S, 2) read: center and scale of each series, used when center == SERIES
     floors: Array,  # (S,) read: smallest scale allowed in a window of the series
-    exog: Array,  # (M, C) read: standardised covariates, 0 where unknown
+    exog: Array,  # (M, C) read: standardised covariates, NaN where unknown
     spans: Array,  # (S, 3) read: row of exog at the first value of each series; the rows there are: from, to before
     statics: Array,  # (S, Z) read: what the head gets of each series
     windows: Array,  # (B, 2) read: series, cutoff; series -1 gives an empty row
     spec: Windowing,  # Windowing
     x: Array,  # (T, B, F) written
     extra: Array,  # (B, X) written: normalised seasonal-naive forecast (h) if there is a season; each covariate known
-    # ahead over the horizon (h), from its value where base was taken if there is a season; statics (Z)
+    # ahead over the horizon (h), as its distance from where base was taken, else from its mean in the context; the mean
+    # of each covariate in the context (C); statics (Z)
     base: Array,  # (B, h) written: float64, what the network's output is added to, in units of y
     scale: Array,  # (B,) written: float64, what the network's output is multiplied by
     target: Array,  # (B, h) written: normalised residual from base; 0 where masked
@@ -113,20 +114,32 @@ def gather_windows(
                     row[p] = T((value - center) / spread)
                     if spec.masked == 1:
                         row[P + p] = T(1)
-            for c in range(exog.shape[1]):
-                at = P * (1 + spec.masked + c)
-                for p in range(P):
-                    k = spans[s, 0] + start + p
-                    if spans[s, 1] <= k < spans[s, 2]:
-                        row[at + p] = T(exog[k, c])
 
-        known = h if spec.season > 0 else 0  # place in extra of the covariates that are known ahead
+        # covariates as distances from their mean in the context: their own level would tell each window from all others
+        C, origin = exog.shape[1], spans[s, 0] + cutoff - L if exog.shape[1] > 0 else 0
+        levels_at = extra.shape[1] - statics.shape[1] - C
+        for c in range(C):
+            total, count = 0.0, 0
+            for k in range(max(origin, spans[s, 1]), min(origin + L, spans[s, 2])):
+                if exog[k, c] == exog[k, c]:
+                    total += exog[k, c]
+                    count += 1
+            mean = total / max(count, 1)
+            extra[r, levels_at + c] = T(mean)
+            at = P * (1 + spec.masked + c)
+            for t in range(x.shape[0]):
+                for p in range(P):
+                    k = origin + t * P + p
+                    if spans[s, 1] <= k < spans[s, 2] and exog[k, c] == exog[k, c]:
+                        x[t, r, at + p] = T(exog[k, c] - mean)
+
+        known_at = h if spec.season > 0 else 0
         for j in range(h):
-            level, origin = center, -1
+            level, like = center, -1
             if spec.season > 0:
-                origin = _same_phase(y, first, cutoff, j, spec.season)
-                if origin >= 0:
-                    level = y[first + origin]
+                like = _same_phase(y, first, cutoff, j, spec.season)
+                if like >= 0:
+                    level = y[first + like]
                     extra[r, j] = T((level - center) / spread)
             base[r, j] = level
             if cutoff + j < n:
@@ -135,10 +148,11 @@ def gather_windows(
                     target[r, j] = T((value - level) / spread)
                     mask[r, j] = T(1)
             for c in range(spec.known):
-                k, before = spans[s, 0] + cutoff + j, spans[s, 0] + origin
-                if spans[s, 1] <= k < spans[s, 2]:
-                    extra[r, known + c * h + j] = T(exog[k, c])
-                    if origin >= 0 and spans[s, 1] <= before:
-                        extra[r, known + c * h + j] -= T(exog[before, c])
+                k, before = spans[s, 0] + cutoff + j, spans[s, 0] + like
+                if spans[s, 1] <= k < spans[s, 2] and exog[k, c] == exog[k, c]:
+                    reference = extra[r, levels_at + c]
+                    if like >= 0 and spans[s, 1] <= before and exog[before, c] == exog[before, c]:
+                        reference = T(exog[before, c])
+                    extra[r, known_at + c * h + j] = T(exog[k, c]) - reference
         for z in range(statics.shape[1]):
-            extra[r, known + spec.known * h + z] = T(statics[s, z])
+            extra[r, levels_at + C + z] = T(statics[s, z])
