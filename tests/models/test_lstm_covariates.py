@@ -162,8 +162,13 @@ def test_forecasts_of_a_panel_are_those_of_its_series_alone_with_covariates(fitt
     np.testing.assert_allclose(fitted.predict(panel, 4).point, together.point[:, :4], rtol=1e-4)
 
 
-def test_nothing_is_compiled_again_for_covariates(fitted):
-    assert len(run_group.signatures) == 1
+def test_nothing_is_compiled_again_for_covariates():
+    brief = replace(SMALL, max_steps=1)
+    brief.fit(make_panel(), 3).predict(make_panel(), 3)
+    before = len(run_group.signatures)
+    panel, _ = driven(future="x", historic="z", ahead=9)
+    brief.fit(panel, 3).predict(panel, 9, (0.1,))
+    assert len(run_group.signatures) == before
 
 
 # --------------------------------------------------------------------------------------------- statics
