@@ -97,6 +97,19 @@ class Panel:
             statics={name: values[chosen] for name, values in self.statics.items()},
         )
 
+    def regressors(self, s: int, h: int = 0) -> npt.NDArray[np.float64]:
+        """(n_s + h, C) covariates of series ``s`` that are known ahead, over its history and the ``h`` steps after it.
+
+        Columns are in the order of ``declared.known``; NaN where unknown, which ``reaching`` has excluded ahead.
+        """
+        names, n = self.declared.known, int(self.lengths[s])
+        out = np.full((n + h, len(names)), np.nan)
+        for c, name in enumerate(names):
+            out[:n, c] = self.covariates[name][self.indptr[s] : self.indptr[s + 1]]
+            ahead = self.ahead.get(name, np.empty((len(self), 0)))[s, :h]
+            out[n : n + len(ahead), c] = ahead
+        return out
+
     def future(self, h: int) -> Stamps:
         """(S, h) the stamps of the ``h`` steps after the end of each series."""
         steps = np.tile(np.arange(1, h + 1), len(self))

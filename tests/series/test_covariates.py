@@ -188,6 +188,14 @@ def test_missing_future_is_refused_with_series_and_stamps(future, who):
         reaching(panel, 2)
 
 
+def test_regressors_of_a_series_are_its_past_and_what_is_known_ahead():
+    panel = read_panel(shops(), future="price", calendar="weekend")
+    assert panel.regressors(1).tolist() == [[3.0, float(day.weekday() > 4)] for day in DAYS[:6]]
+    np.testing.assert_array_equal(panel.regressors(1, 3)[6:], [[3, np.nan], [3, np.nan], [np.nan, np.nan]])
+    assert reaching(panel, 2).regressors(1, 2)[6:].tolist() == [[3, 0], [3, 0]]
+    assert read_panel(shops()).regressors(0, 2).shape == (8, 0)
+
+
 def test_many_series_without_a_future_are_counted():
     panel = read_panel(known(shops(ids="abcdefg")), future="price")
     with pytest.raises(DataError, match=r"'a' .*'c' .*\(2 stamps\) and 4 more series; give"):

@@ -119,19 +119,19 @@ def gather_windows(
         C, origin = exog.shape[1], spans[s, 0] + cutoff - L if exog.shape[1] > 0 else 0
         levels_at = extra.shape[1] - statics.shape[1] - C
         for c in range(C):
-            total, count = 0.0, 0
-            for k in range(max(origin, spans[s, 1]), min(origin + L, spans[s, 2])):
-                if exog[k, c] == exog[k, c]:
-                    total += exog[k, c]
+            total, count, begin, end = 0.0, 0, max(origin, spans[s, 1]), min(origin + L, spans[s, 2])
+            for k in range(begin, end):
+                value = exog[k, c]
+                if value == value:
+                    total += value
                     count += 1
             mean = total / max(count, 1)
             extra[r, levels_at + c] = T(mean)
-            at = P * (1 + spec.masked + c)
-            for t in range(x.shape[0]):
-                for p in range(P):
-                    k = origin + t * P + p
-                    if spans[s, 1] <= k < spans[s, 2] and exog[k, c] == exog[k, c]:
-                        x[t, r, at + p] = T(exog[k, c] - mean)
+            for k in range(begin, end):
+                value = exog[k, c]
+                if value == value:
+                    t, p = divmod(k - origin, P)
+                    x[t, r, P * (1 + spec.masked + c) + p] = T(value - mean)
 
         known_at = h if spec.season > 0 else 0
         for j in range(h):
