@@ -246,8 +246,7 @@ def _signs(panel: Panel) -> Finding | None:
 def _ahead(panel: Panel, name: str) -> Finding:
     """How far the values of a covariate reach that is declared as known ahead."""
     values = panel.ahead.get(name, np.full((len(panel), 0), np.nan))
-    unknown = np.isnan(values)
-    steps = np.where(unknown.any(axis=1), unknown.argmax(axis=1), values.shape[1])
+    steps = np.cumprod(~np.isnan(values), axis=1).sum(axis=1)  # (S,) up to the first unknown one
     what = f"Covariate {name!r} is known ahead"
     if steps.min() == 0:
         who = panel.ids[int(steps.argmin())]

@@ -87,6 +87,8 @@ def test_inspection_tells_what_is_read_as_what():
     panel = read_panel(shops(heat=1.0, zone=["a"] * 8 + ["b"] * 8), future="price", static="zone", calendar="weekend")
     told = " ".join(finding.what for finding in inspect(panel))
     assert "'price' is known ahead, for 2 steps after the last value." in told
+    bare = " ".join(finding.what for finding in inspect(read_panel(known(shops()), future="price")))
+    assert "'price' is known ahead; the data hold no values after the last one of 'north'." in bare
     assert "static covariate 'zone' is a category, of 2." in told
     assert "no model uses: 'heat'" in told
     assert "computed from the stamps: 'weekend (calendar)'" in told
