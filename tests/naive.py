@@ -232,7 +232,8 @@ def window(
     exog = np.zeros((0, 0)) if exog is None else np.asarray(exog, np.float64)
     padded = np.concatenate([np.full((context, exog.shape[1]), np.nan), exog[:cutoff]])[-context:]
     means = np.array([column[~np.isnan(column)].mean() if (column == column).any() else 0.0 for column in padded.T])
-    for column, mean in zip(padded.T, means, strict=True):
+    hidden = known if season else 0
+    for column, mean in zip(padded.T[hidden:], means[hidden:], strict=True):
         inputs = np.concatenate([inputs, np.nan_to_num(column - mean).reshape(-1, patch)], axis=1)
 
     base, extra = np.full(horizon, middle), np.zeros(horizon if season else 0)

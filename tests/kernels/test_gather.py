@@ -35,7 +35,7 @@ def gather(
     spans = np.stack([ends - [len(one) for one in exog]] * 2 + [ends], axis=1).astype(np.int64)
     spec = Windowing(context, patch, horizon, season, CENTERS[center], int(masked), known)
     outputs = {
-        "x": np.full((T, B, patch * (1 + masked + exog[0].shape[1])), NAN, dtype),
+        "x": np.full((T, B, patch * (1 + masked + exog[0].shape[1] - (known if season else 0))), NAN, dtype),
         "extra": np.full((B, horizon * (bool(season) + known) + exog[0].shape[1] + statics.shape[1]), NAN, dtype),
         "base": np.full((B, horizon), NAN),
         "scale": np.full(B, NAN),

@@ -1,5 +1,11 @@
 """Covariates as a network sees them: standardised, in one array; what was learned in fit is kept.
 
+In a window, a covariate that is known ahead reaches the head as its distance, at each step of the horizon, from the
+step whose value the network corrects (a season ago), as the target does; without a season, from its mean in the
+context. Historic covariates, and without a season the others too, stand in the patches beside the target, as distances
+from their mean in the context, which the head gets as one value: given whole, their levels would tell each training
+window from all others, and be learned by heart.
+
 A covariate is centred and scaled series by series, because the loads of two markets or the prices of two articles have
 levels of their own, which would drown what moves within each; a series that was not seen in fit is scaled by its own
 history. Flags (0 or 1 throughout) and what is computed from the stamps mean the same in every series and stay as they

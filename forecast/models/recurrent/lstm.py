@@ -297,7 +297,7 @@ def _build(resolved: LSTM, inputs: Inputs) -> tuple[Network, Objective]:
     objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.covariates, inputs.statics)
     layers = recurrent_layers(
         steps=r.context_length // r.patch_length,
-        inputs=r.patch_length * (1 + r.mask_input + inputs.covariates),
+        inputs=r.patch_length * (1 + r.mask_input + inputs.covariates - (len(inputs.known) if r.season_length else 0)),
         embed=r.embedding_size,
         hidden=r.hidden_size,
         layers=r.num_layers,

@@ -23,7 +23,8 @@ class Windowing(NamedTuple):
     horizon: int  # h
     season: int  # period of the seasonal-naive forecast that is subtracted; 0 for none
     center: int  # NONE, LAST (last observed value), MEAN (of the context), SERIES (given per series)
-    masked: int  # 1: a patch is its values, then their mask; 0: values alone; then P values of each covariate
+    masked: int  # 1: a patch is its values, then their mask; 0: values alone; then P values of covariates: of
+    # all, but with a season only of those not known ahead, as the head sees how the others differ from a season ago
     known: int = 0  # covariates that are known ahead: the first columns of exog
 
 
@@ -118,6 +119,7 @@ def gather_windows(
         # covariates as distances from their mean in the context: their own level would tell each window from all others
         C, origin = exog.shape[1], spans[s, 0] + cutoff - L if exog.shape[1] > 0 else 0
         levels_at = extra.shape[1] - statics.shape[1] - C
+        hidden = spec.known if spec.season > 0 else 0  # covariates that the head alone sees
         for c in range(C):
             total, count, begin, end = 0.0, 0, max(origin, spans[s, 1]), min(origin + L, spans[s, 2])
             for k in range(begin, end):
@@ -129,9 +131,9 @@ def gather_windows(
             extra[r, levels_at + c] = T(mean)
             for k in range(begin, end):
                 value = exog[k, c]
-                if value == value:
+                if value == value and c >= hidden:
                     t, p = divmod(k - origin, P)
-                    x[t, r, P * (1 + spec.masked + c) + p] = T(value - mean)
+                    x[t, r, P * (1 + spec.masked + c - hidden) + p] = T(value - mean)
 
         known_at = h if spec.season > 0 else 0
         for j in range(h):
