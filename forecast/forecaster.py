@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import pandas as pd
 
@@ -178,11 +178,42 @@ class Forecaster:
         self._panel = panel
         return cv
 
-    def evaluate(self, cv: pd.DataFrame, baseline: str = "SeasonalNaive") -> "Evaluation":
-        """Errors, skill against the baseline, coverage and verdict of a backtest; see `forecast.evaluate`."""
-        from forecast.evaluation.metrics import evaluate
+    @overload
+    def evaluate(
+        self, cv: pd.DataFrame, baseline: str = ..., *, by: None = ..., metrics: Iterable[str] | None = ...
+    ) -> "Evaluation": ...
 
-        return evaluate(cv, self.panel_, self.models, baseline)
+    @overload
+    def evaluate(
+        self, cv: pd.DataFrame, baseline: str = ..., *, by: str, metrics: Iterable[str] | None = ...
+    ) -> pd.DataFrame: ...
+
+    def evaluate(
+        self,
+        cv: pd.DataFrame,
+        baseline: str = "SeasonalNaive",
+        *,
+        by: str | None = None,
+        metrics: Iterable[str] | None = None,
+    ) -> "Evaluation | pd.DataFrame":
+        """Errors, skill against the baseline, coverage and verdict of a backtest; see `forecast.evaluate`.
+
+        Parameters
+        ----------
+        cv : DataFrame
+            What ``backtest`` returned.
+        baseline : str, default "SeasonalNaive"
+            What skill is measured against.
+        by : {"series", "step", "window"}, optional
+            Give the figures of each series, step ahead or window instead, as a DataFrame.
+        metrics : iterable of str, optional
+            Which to print, or with ``by`` to keep, e.g. ``["MASE", "WAPE", "coverage"]``.
+        """
+        from forecast.evaluation.metrics import breakdown, evaluate
+
+        if by is None:
+            return evaluate(cv, self.panel_, self.models, baseline, metrics)
+        return breakdown(cv, self.panel_, self.models, by, baseline, metrics)
 
     def save(self, path: str | Path) -> None:
         """Write models and histories to one file (safetensors, with JSON in its header; never pickle)."""

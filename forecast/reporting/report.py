@@ -126,15 +126,12 @@ def _parquet(table: pd.DataFrame, path: str | Path) -> bytes:
 
 
 def evaluation_table(evaluation: Evaluation) -> "Table":
-    """The figures of an evaluation for the terminal, the best of each column in bold.
-
-    pinball stays out, so that intervals of one or two levels fit 80 characters; CRPS is the same loss, scaled.
-    """
+    """The figures of an evaluation for the terminal, the best of each column in bold."""
     from rich.text import Text
 
     table = _plain_table(None)
     table.add_column("model", no_wrap=True)
-    cells, winners = formatted(evaluation.table).drop(columns="pinball", errors="ignore"), best(evaluation.table)
+    cells, winners = formatted(evaluation.shown), best(evaluation.shown)
     for column in cells.columns:
         head = str(column).replace("coverage-", "coverage\n")
         table.add_column(head, justify="right", min_width=max(map(len, cells[column])), overflow="fold")

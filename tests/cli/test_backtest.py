@@ -3,8 +3,10 @@
 import json
 
 import pandas as pd
+import pytest
 
 from forecast import Forecaster, Naive, SeasonalNaive
+from forecast.series import datasets
 
 QUICK = ("--models", "seasonal-naive,naive")
 
@@ -50,3 +52,36 @@ def test_json_tells_data_and_evaluation(run, air):
     assert document["windows"] == 4
     assert document["evaluation"]["verdict"]["winner"] == "SeasonalNaive"
     assert document["data"]["values"] == 144
+
+
+def test_figures_are_chosen_and_told_apart_by_step(run, air):
+    arguments = ("backtest", air, "-h", 3, "--models", "seasonal-naive,naive2", "--metrics", "owa,WAPE", "--by", "step")
+    lines = run(*arguments, "--quiet").stdout.splitlines()
+    assert lines[0].split() == ["model", "OWA", "WAPE"]
+    at = lines.index("OWA by step:")
+    assert lines[at + 2].split() == ["step", "SeasonalNaive", "Naive2"]
+    assert [line.split()[0] for line in lines[at + 4 :]] == ["1", "2", "3"]
+    document = json.loads(run(*arguments, "--json").stdout)
+    assert [row["step"] for row in document["by"]["step"]] == [1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--metrics", "r2"), "metric 'r2' is unknown"),
+        (("--metrics", ","), "name at least one"),
+        (("--metrics", "owa"), "add naive2 to --models"),
+        (("--by", "month"), "choose series, step or window"),
+    ],
+)
+def test_figures_that_do_not_exist_are_refused_before_the_work(run, air, arguments, message):
+    result = run("backtest", air, "-h", 3, *QUICK, *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert "Backtest" not in result.stderr
+
+
+def test_table_of_many_series_says_what_it_leaves_out(run):
+    result = run("backtest", datasets.path("hospital"), "-h", 3, "--models", "naive", "--by", "series", "--quiet")
+    assert "Not shown: 76 more rows." in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
