@@ -1,17 +1,19 @@
 """Forecaster: the one object that a pipeline holds."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import pandas as pd
 
 from forecast.errors import NotFittedError, ParameterError
-from forecast.evaluation.backtest import backtest, check_names
-from forecast.evaluation.intervals import attach, probabilities
+from forecast.evaluation.backtest import backtest, check_intervals, check_names, make_ready
+from forecast.evaluation.intervals import attach, check_levels, check_quantiles, probabilities
+from forecast.evaluation.output import Output
 from forecast.models import create
 from forecast.models.base import Fitted, Model
-from forecast.progress import Progress
+from forecast.progress import Progress, Silent
 from forecast.series.frame import read_panel
 from forecast.series.panel import Panel
 
@@ -126,6 +128,11 @@ class Forecaster:
         level: Iterable[float] | None = None,
         quantiles: Iterable[float] | None = None,
         df: "Data | None" = None,
+        *,
+        intervals: str = "native",
+        non_negative: bool = False,
+        integer: bool = False,
+        progress: Progress | None = None,
     ) -> pd.DataFrame:
         """Forecast the ``h`` steps after the end of each series.
 
@@ -139,11 +146,21 @@ class Forecaster:
             Single quantiles, e.g. ``[0.1, 0.9]``.
         df : path, DataFrame, Series or Panel, optional
             Histories to forecast from instead of those of ``fit``; parameters are kept.
+        intervals : {"native", "conformal"}, default "native"
+            Quantiles as the models give them, or calibrated on the last windows of the histories: each model is
+            then fitted once more, on histories shortened by a third.
+        non_negative : bool, default False
+            Raise points and quantiles below zero to zero.
+        integer : bool, default False
+            Round points and medians to whole numbers, other quantiles outwards.
+        progress : Progress, optional
+            Told how far the fits for calibration are.
 
         Returns
         -------
         DataFrame
-            Identifier, time, and each model's columns; S * h rows.
+            Identifier, time, and each model's columns; S * h rows. Sentences on intervals that could not be
+            calibrated are in ``attrs["notes"]``.
 
         Raises
         ------
@@ -153,11 +170,20 @@ class Forecaster:
         if not self.fitted_:
             raise NotFittedError("This Forecaster is not fitted; call fit before predict.")
         panel = self.panel_ if df is None else self.read(df)
-        asked = probabilities(level, quantiles)
-        forecasts = {name: fitted.predict(panel, h, asked) for name, fitted in self.fitted_.items()}
+        level, quantiles = check_levels(level), check_quantiles(quantiles)
+        asked, calibrated, output = (
+            probabilities(level, quantiles),
+            check_intervals(intervals),
+            Output(non_negative, integer),
+        )
+        notes: list[str] = []
         frame = panel.future_frame(h)
-        for name, forecast in forecasts.items():
+        for name, fitted in self.fitted_.items():
+            ready = make_ready(fitted.model, panel, h, asked, calibrated, progress or Silent(), fitted)
+            forecast = output.of(ready.predict(panel, h, asked), asked)
             frame = attach(frame, name, forecast, level, quantiles)
+            notes += ready.notes
+        frame.attrs["notes"] = notes
         return frame
 
     def backtest(
@@ -171,10 +197,33 @@ class Forecaster:
         level: Iterable[float] | None = None,
         quantiles: Iterable[float] | None = None,
         progress: Progress | None = None,
+        *,
+        intervals: str = "native",
+        non_negative: bool = False,
+        integer: bool = False,
+        output: str | Path | None = None,
+        keep: bool = True,
     ) -> pd.DataFrame:
-        """Forecast the last windows as if they had not happened yet; see `forecast.backtest`."""
+        """Forecast the last windows as if they had not happened yet; see `forecast.backtest`.
+
+        Parameters
+        ----------
+        output : path, optional
+            A .csv or .parquet file to which rows are written as they come, cutoff by cutoff; it appears when it is
+            whole.
+        keep : bool, default True
+            False returns no rows, so that a backtest may be larger than the memory; it needs ``output``.
+        """
+        from forecast.reporting.stream import table_writer
+
+        if output is None and not keep:
+            raise ParameterError("keep=False leaves no place for the rows; give output, a .csv or .parquet file.")
         panel = self.read(df)
-        cv = backtest(self.models, panel, h, n_windows, step_size, refit, input_size, level, quantiles, progress)
+        with nullcontext() if output is None else table_writer(output) as sink:
+            cv = backtest(
+                self.models, panel, h, n_windows, step_size, refit, input_size, level, quantiles, progress,
+                intervals=intervals, non_negative=non_negative, integer=integer, sink=sink, keep=keep,
+            )  # fmt: skip
         self._panel = panel
         return cv
 

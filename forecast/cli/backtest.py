@@ -7,7 +7,7 @@ import typer
 
 from forecast.cli import options
 from forecast.cli.facts import facts_of, tell
-from forecast.cli.files import PAGES, TABLES, check_place, write_file, write_frame
+from forecast.cli.files import PAGES, STREAMS, TABLES, check_place, write_file, write_frame
 from forecast.cli.progress import progress_on_stderr
 from forecast.cli.screen import breakdown_parts, evaluation_parts, records, show, show_json
 
@@ -112,13 +112,14 @@ def backtest(
     from forecast.forecaster import Forecaster
 
     forecaster = Forecaster(methods)
+    streamed = output if output is not None and output.suffix.lower() in STREAMS else None
     with progress_on_stderr(quiet) as progress:
         cv = forecaster.backtest(
-            panel, horizon, windows, step, refit_every or refit, input_size, levels, progress=progress
+            panel, horizon, windows, step, refit_every or refit, input_size, levels, progress=progress, output=streamed
         )
         evaluation = forecaster.evaluate(cv, metrics=figures)
         each = None if what is None else forecaster.evaluate(cv, by=what)
-    write_frame(cv, output, quiet)
+    write_frame(cv, output, quiet, written=streamed is not None)
     if report is not None:
         from forecast.reporting.plot import forecast_figure
         from forecast.reporting.report import html_report

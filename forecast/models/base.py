@@ -103,6 +103,11 @@ class Model(ABC):
     alias: str | None
 
     @property
+    def has_quantiles(self) -> bool:
+        """Whether it forecasts quantiles, and not points alone."""
+        return True
+
+    @property
     def name(self) -> str:
         """The name of this model's forecast column: ``alias``, or the class's own name."""
         return self.alias or self.default_name

@@ -124,6 +124,10 @@ class LSTM(Model):
         }  # fmt: skip
         return cls(**{**settings, **options})
 
+    @property
+    def has_quantiles(self) -> bool:
+        return self.loss == "quantile" and len(self.quantiles) > 1
+
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> "FittedLSTM":
         if self.device not in ("cpu", "auto"):
             raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
