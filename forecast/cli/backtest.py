@@ -83,6 +83,9 @@ def backtest(
     input_size: InputSize = None,
     models: options.Models = options.DEFAULT_MODELS,
     level: options.Level = options.DEFAULT_LEVELS,
+    intervals: options.Intervals = "native",
+    non_negative: options.NonNegative = False,
+    integer: options.Integer = False,
     seed: options.Seed = None,
     device: options.Device = "auto",
     id_col: options.Id = None,
@@ -105,6 +108,7 @@ def backtest(
     check_place("--output", output, TABLES, file)
     check_place("--report", report, PAGES)
     methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
+    kind = options.intervals_of(intervals)
     figures, what = options.metrics_of(metrics, methods), options.breakdown_of(by)
     panel = options.Reading(id_col, time_col, target_col, freq, season, tz).panel(file)
     tell(panel, quiet)
@@ -115,8 +119,9 @@ def backtest(
     streamed = output if output is not None and output.suffix.lower() in STREAMS else None
     with progress_on_stderr(quiet) as progress:
         cv = forecaster.backtest(
-            panel, horizon, windows, step, refit_every or refit, input_size, levels, progress=progress, output=streamed
-        )
+            panel, horizon, windows, step, refit_every or refit, input_size, levels, progress=progress,
+            intervals=kind, non_negative=non_negative, integer=integer, output=streamed,
+        )  # fmt: skip
         evaluation = forecaster.evaluate(cv, metrics=figures)
         each = None if what is None else forecaster.evaluate(cv, by=what)
     write_frame(cv, output, quiet, written=streamed is not None)

@@ -63,6 +63,28 @@ Level = Annotated[
         rich_help_panel=MODELS,
     ),
 ]
+Intervals = Annotated[
+    str,
+    typer.Option(
+        "--intervals",
+        metavar="KIND",
+        help="native: as the models give them; conformal: calibrated on windows before the cutoff, by one more fit.",
+        rich_help_panel=MODELS,
+    ),
+]
+NonNegative = Annotated[
+    bool,
+    typer.Option("--non-negative", metavar="", help="Raise forecasts below zero to zero.", rich_help_panel=MODELS),
+]
+Integer = Annotated[
+    bool,
+    typer.Option(
+        "--integer",
+        metavar="",
+        help="Round forecasts to whole numbers, bounds of intervals outwards.",
+        rich_help_panel=MODELS,
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", min=0, metavar="N", help="Start of the random numbers in training.", rich_help_panel=MODELS),
@@ -142,6 +164,14 @@ def percentages_of(text: str) -> list[float]:
     except ValueError:
         raise ParameterError(f"--level is {text!r}; give percentages such as --level 80,95, or none.") from None
     return [int(level) if level.is_integer() else level for level in levels]
+
+
+def intervals_of(text: str) -> str:
+    """The kind of ``--intervals``."""
+    kind = text.strip().lower()
+    if kind not in ("native", "conformal"):
+        raise ParameterError(f"--intervals is {text!r}; choose native or conformal.")
+    return kind
 
 
 def metrics_of(text: str | None, models: "list[Model]") -> list[str] | None:

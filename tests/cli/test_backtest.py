@@ -85,3 +85,30 @@ def test_table_of_many_series_says_what_it_leaves_out(run):
     result = run("backtest", datasets.path("hospital"), "-h", 3, "--models", "naive", "--by", "series", "--quiet")
     assert "Not shown: 76 more rows." in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_intervals_are_calibrated_and_values_whole_on_request(run, air, tmp_path):
+    file = tmp_path / "cv.csv"
+    limits = ("--intervals", "conformal", "--non-negative", "--integer", "--output", file)
+    assert run("backtest", air, "-h", 12, *QUICK, "--level", "80", *limits).exit_code == 0
+    forecaster = Forecaster([SeasonalNaive(), Naive()])
+    expected = forecaster.backtest(
+        air, 12, n_windows=4, level=[80], intervals="conformal", non_negative=True, integer=True
+    )
+    written = pd.read_csv(file, parse_dates=["timestamp", "cutoff"])
+    pd.testing.assert_frame_equal(written, expected, check_dtype=False)
+    assert (written["Naive-lo-80"] % 1 == 0).all()
+
+
+def test_history_too_short_to_calibrate_is_told(run, csv):
+    file = csv("month,sales", *(f"2024-{month:02d}-01,{10 + month % 3}" for month in range(1, 13)))
+    for command in ("backtest", "run"):
+        result = run(command, file, "-h", 2, "--models", "naive", "--intervals", "conformal", "--freq", "MS")
+        assert result.exit_code == 0
+        assert "too short to calibrate 80 % and 95 % intervals" in " ".join((result.stdout + result.stderr).split())
+
+
+def test_unknown_intervals_are_refused(run, air):
+    result = run("backtest", air, "-h", 12, *QUICK, "--intervals", "bootstrap")
+    assert result.exit_code == 2
+    assert "choose native or conformal" in result.stderr

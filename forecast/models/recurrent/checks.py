@@ -30,8 +30,8 @@ _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     "clip_norm": (lambda value: 0 <= value < inf, "at least 0"),
 }
 _CHOICES = {
-    "loss": tuple(LOSSES), "schedule": SCHEDULES, "transform": ("auto", "log", "none"), "scaler": ("auto", *SCALERS),
-    "device": ("cpu", "auto", "cuda"),
+    "loss": tuple(LOSSES), "point": ("median", "mean"), "schedule": SCHEDULES, "transform": ("auto", "log", "none"),
+    "scaler": ("auto", *SCALERS), "device": ("cpu", "auto", "cuda"),
 }  # fmt: skip
 
 
@@ -50,6 +50,8 @@ def check_config(model: "LSTM") -> None:
     for name, choices in _CHOICES.items():
         if getattr(model, name) not in choices:
             raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be one of {', '.join(choices)}.")
+    if model.point == "mean" and model.loss not in ("quantile", "squared"):
+        raise ParameterError(f"LSTM's loss {model.loss!r} learns no mean; take loss='quantile' or leave point out.")
     if not isinstance(model.mask_input, bool):
         raise ParameterError(f"LSTM's mask_input is {model.mask_input!r}; it must be True or False.")
     if not _are_probabilities(model.quantiles):

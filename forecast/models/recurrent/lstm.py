@@ -18,7 +18,7 @@ from forecast.learning.weights import read_weights
 from forecast.models.base import Fitted, Forecast, Model, State
 from forecast.models.recurrent.checks import SCALERS, check_config
 from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
-from forecast.models.recurrent.paths import interpolated, simulate
+from forecast.models.recurrent.paths import interpolated, mean_weights, simulate
 from forecast.progress import Progress
 from forecast.series.panel import Panel
 from forecast.series.scaling import allows_log, levels, restored, transformed
@@ -69,6 +69,8 @@ class LSTM(Model):
     """"quantile", "absolute", "squared" or "huber"; only "quantile" gives intervals."""
     quantiles: tuple[float, ...] = QUANTILES
     """Probabilities learned with the quantile loss; must hold 0.5, the point forecast. Others are interpolated."""
+    point: str = "median"
+    """The point forecast of the quantile loss: "median", or "mean", the integral of the quantile function."""
     huber_delta: float = 1.0
     """Where the Huber loss turns from squared to absolute, in units of a window's scale."""
     transform: str = "auto"
@@ -233,12 +235,18 @@ class FittedLSTM(Fitted):
             out.sort(axis=2)
             return out
 
+        mean = self.model.point == "mean" and len(grid) > 1
+        wanted = (*quantiles, *objective.quantiles) if mean else quantiles
         if h <= horizon:
             out = block(data, panel.lengths)[:, :h]
             point, spread = out[:, :, middle], interpolated(out, grid, quantiles)
+            spread = np.concatenate([spread, out], axis=2) if mean else spread
         else:
-            point, spread = simulate(block, data, self._tail, h, horizon, grid, quantiles, self.model.seed)
-        return restored(point, log), restored(spread, log)
+            point, spread = simulate(block, data, self._tail, h, horizon, grid, wanted, self.model.seed)
+        point, spread = restored(point, log), restored(spread, log)
+        if mean:
+            point, spread = spread[:, :, len(quantiles) :] @ mean_weights(grid), spread[:, :, : len(quantiles)]
+        return point, spread
 
     def describe(self) -> str:
         r = self.resolved
