@@ -222,7 +222,7 @@ def make_ready(
     fitted = fitted or model.fit(history, h, progress)
     if not calibrated or not asked:
         return Ready(fitted)
-    found = _calibration(model, history, h, paired(asked), progress)
+    found = _calibration(model, history, h, fitted.horizon or h, paired(asked), progress)
     unknown = found.unknown if found is not None else tuple(q for q in paired(asked) if q < 0.5)
     if not unknown:
         return Ready(fitted, found)
@@ -235,15 +235,18 @@ def make_ready(
 
 
 def _calibration(
-    model: Model, history: Panel, h: int, levels: tuple[float, ...], progress: Progress
+    model: Model, history: Panel, h: int, trained: int, levels: tuple[float, ...], progress: Progress
 ) -> Calibration | None:
-    """Calibrate a model on the last windows of a history, by one fit before the first of them."""
+    """Calibrate a model on the last windows of a history, by one fit before the first of them.
+
+    ``trained`` is the horizon that the model to be calibrated was trained for.
+    """
     planned = plan(history, h)
     if planned is None:
         return None
     windows = _windows(history, h, planned.n_windows, planned.step, refit=False)
     before = _history(history, windows[0], None)
-    fitted = model.fit(before, h, progress)
+    fitted = model.fit(before, trained, progress)
     quantiles = []
     for batch in _batches(windows, None):
         known = stack([_history(history, window, None) for window in batch])

@@ -36,6 +36,11 @@ class Fitted(ABC):
 
     model: "Model"
 
+    @property
+    def horizon(self) -> int | None:
+        """Steps that it was trained to forecast at once; None if any number of steps is alike."""
+        return None
+
     def predict(self, panel: Panel, h: int, quantiles: Sequence[float] = ()) -> Forecast:
         """Forecast the ``h`` steps after the end of every series of ``panel``.
 

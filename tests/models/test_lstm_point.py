@@ -7,6 +7,7 @@ import pytest
 
 from forecast.errors import ParameterError
 from forecast.evaluation.backtest import backtest
+from forecast.forecaster import Forecaster
 from forecast.models.recurrent import LSTM
 from forecast.models.recurrent.paths import mean_weights
 from forecast.series import datasets
@@ -45,6 +46,19 @@ def test_point_is_the_median_or_the_mean_as_asked(passengers, h):
 def test_mean_is_refused_where_only_a_median_is_learned():
     with pytest.raises(ParameterError, match="loss 'absolute' learns no mean; take loss='quantile'"):
         LSTM(loss="absolute", point="mean")
+
+
+def test_calibration_learns_the_horizon_that_the_model_learned(passengers):
+    trained = []
+
+    class Spy(LSTM):
+        def _fit(self, panel, h, progress):
+            trained.append(h)
+            return super()._fit(panel, h, progress)
+
+    forecaster = Forecaster(Spy(max_steps=5)).fit(passengers, h=6)
+    forecaster.predict(15, level=[80], intervals="conformal")
+    assert trained == [6, 6]
 
 
 def test_model_of_points_gets_intervals_by_calibration(passengers):

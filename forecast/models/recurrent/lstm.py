@@ -197,6 +197,10 @@ class FittedLSTM(Fitted):
         self.history = history
 
     @property
+    def horizon(self) -> int | None:
+        return self.resolved.horizon
+
+    @property
     def losses_(self) -> dict[int, float]:
         """Training step -> mean training loss since the report before."""
         return self.history.losses
