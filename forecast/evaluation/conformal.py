@@ -29,6 +29,7 @@ from forecast.series.panel import Panel
 MAX_WINDOWS = 60  # enough for the 95 % interval of one series at one step
 MAX_FORECASTS = 20_000  # windows of all series: with many series, few windows each are enough
 HELD_OUT = 3  # at most one third of a history is forecast for calibration, or one horizon if that is longer
+OWN = 40  # windows of one series at one step, from which on it needs no other series; neighbours among them overlap
 WELL_KNOWN = 2  # times the fewest distances for a level: from here on, a quantile of them is not just their largest
 
 
@@ -189,6 +190,6 @@ def _own(distances: Floats, lower: tuple[float, ...], pooled: Floats) -> Floats:
     margins = np.empty((len(distances), *pooled.shape))
     for k, p in enumerate(lower):
         own = np.moveaxis(distances[..., k], 1, 2)  # (S, h, W)
-        enough = np.isfinite(own).sum(axis=2) >= WELL_KNOWN * fewest(p)
+        enough = np.isfinite(own).sum(axis=2) >= max(OWN, WELL_KNOWN * fewest(p))
         margins[:, :, k] = np.where(enough, _quantile(own, p), pooled[:, k])
     return margins

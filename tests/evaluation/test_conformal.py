@@ -124,8 +124,8 @@ def test_steps_with_few_windows_borrow_from_the_steps_around_them():
 
 def test_series_with_many_windows_have_margins_of_their_own():
     panel = make_panel({"calm": [1.0, 2, 1, 2], "wild": [1.0, 2, 1, 2]}, season_length=1)
-    truth = np.concatenate([np.full(30, 1.0), np.full(30, 9.0)])[:, None]
-    found = calibration(panel, truth, np.zeros((60, 1, 2)), (0.1, 0.9), np.repeat([0, 1], 30))
+    truth = np.concatenate([np.full(40, 1.0), np.full(40, 9.0)])[:, None]
+    found = calibration(panel, truth, np.zeros((80, 1, 2)), (0.1, 0.9), np.repeat([0, 1], 40))
     assert found.own[:, 0, 0].tolist() == [1, 9]
     assert found.pooled[0, 0] == 9
 
