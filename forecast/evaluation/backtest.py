@@ -100,7 +100,8 @@ def backtest(
     DataFrame
         Per series, cutoff and step one row, in this order: identifier, time, ``cutoff`` (the last stamp before
         the forecast), target (NaN where unobserved), and per model the point forecast and the columns of
-        ``intervals.column_names``. Sentences on series that were left out are in ``attrs["notes"]``.
+        ``intervals.column_names``. Sentences on series that were left out are in ``attrs["notes"]``, the kind of
+        intervals is in ``attrs["intervals"]``.
 
     Raises
     ------
@@ -152,7 +153,7 @@ def backtest(
     finally:
         progress.finish()
     together = _in_order(frames, windows, h) if keep else frame.iloc[:0].copy()
-    together.attrs["notes"] = list(notes)
+    together.attrs |= {"notes": list(notes), "intervals": intervals}
     return together
 
 

@@ -36,6 +36,8 @@ from forecast.series.panel import Panel
 
 NAIVE = ("SeasonalNaive", "Naive", "Naive2", "Drift", "HistoricMean")
 REFERENCE = "Naive2"  # what OWA is relative to
+TOLERANCE = 0.1  # by which coverage may fall short before the reader is told
+MIN_COVERED = 20  # values from which on that is more than chance
 BY = ("series", "step", "window")
 
 
@@ -91,6 +93,8 @@ def evaluate(
     yardstick = _yardstick(models, figures["MASE"].iloc[0], baseline, notes)
     table = _table(figures, models, yardstick).droplevel(0)
     metric = "MASE" if table["MASE"].notna().any() else "MAE"
+    if cv.attrs.get("intervals") == "native" and len(scored.target) >= MIN_COVERED:
+        notes += _too_narrow(table)
     if metric == "MAE":
         notes.append("MASE does not exist for these series, so the models are compared by MAE.")
     cell_means = losses[metric]
@@ -197,6 +201,22 @@ def _rank(column: str) -> tuple[bool, int, float]:
     """Where a column stands: families in their order, members by their number, single quantiles last."""
     family, _, member = column.partition("-")
     return family == "pinball" and bool(member), FAMILIES.index(family), float(member or 0)
+
+
+def _too_narrow(table: pd.DataFrame) -> list[str]:
+    """A sentence on models whose intervals hold far fewer values than they promise, by the lowest level."""
+    coverage = [str(column) for column in table if str(column).startswith("coverage-")]
+    if not coverage:
+        return []
+    level = coverage[0].removeprefix("coverage-")
+    low = table.index[table[coverage[0]] < float(level) / 100 - TOLERANCE]
+    if low.empty:
+        return []
+    found = ", ".join(f"{model} {table.at[model, coverage[0]]:.0%}" for model in map(str, low))
+    return [
+        f"The {level} % intervals held far fewer values than that ({found}); "
+        "--intervals conformal (intervals='conformal') calibrates them."
+    ]
 
 
 def _yardstick(models: Sequence[Model], mase: pd.Series, baseline: str, notes: list[str]) -> str | None:

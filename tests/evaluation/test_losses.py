@@ -227,3 +227,24 @@ def test_naive2_bridges_gaps_and_tells_what_it_found():
     assert np.isfinite(fitted.predict(panel, 5, (0.1,)).quantiles).all()
     again = dataclasses.replace(Naive2(), season_length=2)
     assert again.fit(panel).describe().startswith("season of 2 steps")
+
+
+class Narrow(ToyNaive2):
+    default_name = "Narrow"
+
+
+def test_intervals_that_are_far_too_narrow_are_told_with_the_fix():
+    panel = make_panel({"a": PASSENGERS * 2})
+    models = [ToyNetwork(alias="Good"), Narrow()]
+    cv = backtest(models, panel, h=6, n_windows=5, level=[80, 95])
+    middle = cv["Narrow"]
+    cv = cv.assign(**{"Good-lo-80": -1e9, "Good-hi-80": 1e9, "Narrow-lo-80": middle - 1, "Narrow-hi-80": middle + 1})
+    result = evaluate(cv, panel, models)
+    share = f"{result.table.at['Narrow', 'coverage-80']:.0%}"
+    (note,) = [note for note in result.notes if "intervals" in note]
+    assert note == (
+        f"The 80 % intervals held far fewer values than that (Narrow {share}); "
+        "--intervals conformal (intervals='conformal') calibrates them."
+    )
+    cv.attrs["intervals"] = "conformal"
+    assert not any("intervals" in note for note in evaluate(cv, panel, models).notes)
