@@ -212,7 +212,7 @@ def _too_narrow(table: pd.DataFrame) -> list[str]:
     low = table.index[table[coverage[0]] < float(level) / 100 - TOLERANCE]
     if low.empty:
         return []
-    found = ", ".join(f"{model} {table.at[model, coverage[0]]:.0%}" for model in map(str, low))
+    found = ", ".join(f"{model} {float(table[coverage[0]][model]):.0%}" for model in map(str, low))
     return [
         f"The {level} % intervals held far fewer values than that ({found}); "
         "--intervals conformal (intervals='conformal') calibrates them."
