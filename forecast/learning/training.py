@@ -14,13 +14,13 @@ import numpy.typing as npt
 from forecast.errors import DataError
 from forecast.learning.network import Network, Plan, aligned_zeros
 from forecast.progress import Progress
+from forecast.series.windows import Windows, WindowsBetween
 from forecast_kernels.jit import threads
 from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.windows.cpu import Windowing
 
 Array = npt.NDArray[Any]
-Windows = npt.NDArray[np.int64]  # (n, 2): series, cutoff
 
 LOSSES = {
     "squared": loss_kernels.SQUARED,
@@ -28,6 +28,7 @@ LOSSES = {
     "huber": loss_kernels.HUBER,
     "quantile": loss_kernels.QUANTILE,
 }
+AT_ONCE = 1 << 20  # windows that are put into a random order at once: 8 MB
 SCHEDULES = ("cosine", "step", "constant")
 
 
@@ -104,7 +105,7 @@ def rows_per_group(batch: int) -> int:
 def train(
     network: Network,
     data: WindowData,
-    windows: Windows,
+    windows: Windows | WindowsBetween,
     objective: Objective,
     schedule: Schedule,
     progress: Progress,
@@ -176,18 +177,25 @@ def predict(network: Network, data: WindowData, windows: Windows, objective: Obj
 
 
 class _Batches:
-    """All windows in random order, then in another one; the last batch of an order may be smaller."""
+    """All windows in random order, then in another one; the last batch of an order may be smaller.
 
-    def __init__(self, windows: Windows, size: int, rng: np.random.Generator) -> None:
+    Of more than ``AT_ONCE`` windows an order holds so many, drawn at random.
+    """
+
+    def __init__(self, windows: Windows | WindowsBetween, size: int, rng: np.random.Generator) -> None:
         self.windows, self.size, self.rng = windows, size, rng
-        self.order, self.at = rng.permutation(len(windows)), 0
+        self.order, self.at = self._shuffled(), 0
+
+    def _shuffled(self) -> npt.NDArray[np.int64]:
+        count = len(self.windows)
+        return self.rng.permutation(count) if count <= AT_ONCE else self.rng.integers(count, size=AT_ONCE)
 
     def take(self, count: int) -> tuple[Windows, npt.NDArray[np.int64]]:
         """The windows of the next batches, one after the other, and where each begins and ends."""
         chosen, bounds = [], [0]
         for _ in range(count):
             if self.at >= len(self.order):
-                self.order, self.at = self.rng.permutation(len(self.windows)), 0
+                self.order, self.at = self._shuffled(), 0
             chosen.append(self.order[self.at : self.at + self.size])
             bounds.append(bounds[-1] + len(chosen[-1]))
             self.at += self.size

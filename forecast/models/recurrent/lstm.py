@@ -22,7 +22,7 @@ from forecast.models.recurrent.paths import interpolated, mean_weights, simulate
 from forecast.progress import Progress
 from forecast.series.panel import Panel
 from forecast.series.scaling import allows_log, levels, restored, transformed
-from forecast.series.windows import windows_at_end, windows_between
+from forecast.series.windows import Windows, WindowsBetween, windows_at_end
 from forecast_kernels.windows.cpu import Windowing
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
@@ -321,7 +321,7 @@ def _data(resolved: LSTM, panel: Panel) -> tuple[WindowData, npt.NDArray[np.bool
     return WindowData(y, panel.indptr, stats, floors), log
 
 
-def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _windows(resolved: LSTM, panel: Panel) -> tuple[WindowsBetween, Windows]:
     """Training windows, and those that forecast the held-out values."""
     lengths, season = panel.lengths, resolved.season_length or 0
     context, horizon = int(resolved.context_length or 1), int(resolved.horizon or 1)
@@ -332,7 +332,7 @@ def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.N
         wanted = context
     first = np.maximum(np.minimum(wanted, last), 1)
     judged = np.maximum(last + 1, 1)
-    return windows_between(first, last), windows_between(judged, np.maximum(lengths - horizon, judged))
+    return WindowsBetween(first, last), WindowsBetween(judged, np.maximum(lengths - horizon, judged))[:]
 
 
 def _schedule(model: LSTM, windows: int) -> Schedule:
