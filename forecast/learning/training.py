@@ -110,6 +110,7 @@ def train(
     schedule: Schedule,
     progress: Progress,
     validation: tuple[WindowData, Windows] | None = None,
+    num_threads: int | None = None,
 ) -> History:
     """Fit the parameters in place; with validation windows, the best ones seen are kept.
 
@@ -129,7 +130,7 @@ def train(
     batches = _Batches(windows, runner.batch, rng)
     validates = validation is not None and len(validation[1]) > 0
     step, ahead, sums = 0, 1, np.zeros(2)
-    with threads():
+    with threads(num_threads):
         while step < schedule.max_steps:
             # as many steps in one call as take about a tenth of a second, so that an interrupt is soon seen
             stop = min(step + ahead, step - step % report + report, schedule.max_steps)
@@ -168,10 +169,12 @@ def train(
     return history
 
 
-def predict(network: Network, data: WindowData, windows: Windows, objective: Objective) -> npt.NDArray[np.float64]:
+def predict(
+    network: Network, data: WindowData, windows: Windows, objective: Objective, num_threads: int | None = None
+) -> npt.NDArray[np.float64]:
     """Forecasts (n, h, Q) of n windows, in units of ``data.y``."""
     runner = _Runner(network, data, objective, min(512, len(windows)), training=False)
-    with threads():
+    with threads(num_threads):
         out = runner.forward(windows)
     return out.reshape(len(windows), objective.spec.horizon, len(objective.quantiles))
 

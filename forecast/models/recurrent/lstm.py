@@ -101,6 +101,8 @@ class LSTM(Model):
     """Training steps between validations."""
     seed: int = 0
     """Same seed, same numbers, whatever the number of threads."""
+    num_threads: int | None = None
+    """Threads to compute with, at most those of ``NUMBA_NUM_THREADS``; None: all of these."""
     device: str = "cpu"
     """"cpu", or "auto", which takes it."""
     weights: Mapping[str, npt.NDArray[Any]] | str | None = None
@@ -151,7 +153,7 @@ class LSTM(Model):
         schedule = _schedule(resolved, len(windows))
         progress.start(self.name, schedule.max_steps)
         try:
-            history = train(network, data, windows, objective, schedule, progress, validation)
+            history = train(network, data, windows, objective, schedule, progress, validation, self.num_threads)
         finally:
             progress.finish()
         return FittedLSTM(self, resolved, network, history)
@@ -235,7 +237,7 @@ class FittedLSTM(Fitted):
         horizon = objective.spec.horizon
 
         def block(history: WindowData, known: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-            out = predict(self.network, history, windows_at_end(known), objective)
+            out = predict(self.network, history, windows_at_end(known), objective, self.model.num_threads)
             out.sort(axis=2)
             return out
 
