@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
     from forecast.models.arima import ARIMA, AutoARIMA
     from forecast.models.naive import Drift, HistoricMean, Naive, SeasonalNaive
+    from forecast.models.naive2 import Naive2
     from forecast.models.recurrent import LSTM
     from forecast.series import datasets
     from forecast.series.frame import read_panel
@@ -38,6 +39,7 @@ _PLACES = {
     "forecast.forecaster": ("Forecaster",),
     "forecast.models.arima": ("ARIMA", "AutoARIMA"),
     "forecast.models.naive": ("Drift", "HistoricMean", "Naive", "SeasonalNaive"),
+    "forecast.models.naive2": ("Naive2",),
     "forecast.models.recurrent": ("LSTM",),
     "forecast.series.frame": ("read_panel",),
 }
@@ -51,6 +53,7 @@ __all__ = [  # noqa: RUF022 - by kind
     "HistoricMean",
     "LSTM",
     "Naive",
+    "Naive2",
     "SeasonalNaive",
     "backtest",
     "datasets",

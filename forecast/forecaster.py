@@ -1,18 +1,20 @@
 """Forecaster: the one object that a pipeline holds."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import pandas as pd
 
 from forecast.errors import NotFittedError, ParameterError
-from forecast.evaluation.backtest import backtest, check_names
-from forecast.evaluation.intervals import attach, probabilities
+from forecast.evaluation.backtest import backtest, check_intervals, check_names, make_ready
+from forecast.evaluation.intervals import attach, check_levels, check_quantiles, probabilities
+from forecast.evaluation.output import Output
 from forecast.models import create
 from forecast.models.base import Fitted, Model, covariate_notes
-from forecast.progress import Progress
+from forecast.progress import Progress, Silent
 from forecast.series.frame import as_names, read_panel
 from forecast.series.future import with_future
 from forecast.series.panel import Panel
@@ -151,6 +153,11 @@ class Forecaster:
         quantiles: Iterable[float] | None = None,
         df: "Data | None" = None,
         future: "str | Path | pd.DataFrame | None" = None,
+        *,
+        intervals: str = "native",
+        non_negative: bool = False,
+        integer: bool = False,
+        progress: Progress | None = None,
     ) -> pd.DataFrame:
         """Forecast the ``h`` steps after the end of each series.
 
@@ -167,11 +174,21 @@ class Forecaster:
         future : path or DataFrame, optional
             The covariates that were declared as known ahead, over the ``h`` steps: identifier (if series differ), time
             and their columns. Rows of the histories with an empty target after the last value do as well.
+        intervals : {"native", "conformal"}, default "native"
+            Quantiles as the models give them, or calibrated on the last windows of the histories: each model is
+            then fitted once more, on histories shortened by a third.
+        non_negative : bool, default False
+            Raise points and quantiles below zero to zero.
+        integer : bool, default False
+            Round points and medians to whole numbers, other quantiles outwards.
+        progress : Progress, optional
+            Told how far the fits for calibration are.
 
         Returns
         -------
         DataFrame
-            Identifier, time, and each model's columns; S * h rows.
+            Identifier, time, and each model's columns; S * h rows. Sentences on intervals that could not be
+            calibrated are in ``attrs["notes"]``.
 
         Raises
         ------
@@ -185,11 +202,20 @@ class Forecaster:
         panel = self.panel_ if df is None else self.read(df)
         if future is not None:
             panel = with_future(panel, future, h)
-        asked = probabilities(level, quantiles)
-        forecasts = {name: fitted.predict(panel, h, asked) for name, fitted in self.fitted_.items()}
+        level, quantiles = check_levels(level), check_quantiles(quantiles)
+        asked, calibrated, output = (
+            probabilities(level, quantiles),
+            check_intervals(intervals),
+            Output(non_negative, integer),
+        )
+        notes: list[str] = []
         frame = panel.future_frame(h)
-        for name, forecast in forecasts.items():
+        for name, fitted in self.fitted_.items():
+            ready = make_ready(fitted.model, panel, h, asked, calibrated, progress or Silent(), fitted)
+            forecast = output.of(ready.predict(panel, h, asked), asked)
             frame = attach(frame, name, forecast, level, quantiles)
+            notes += ready.notes
+        frame.attrs["notes"] = notes
         return frame
 
     def backtest(
@@ -203,21 +229,74 @@ class Forecaster:
         level: Iterable[float] | None = None,
         quantiles: Iterable[float] | None = None,
         progress: Progress | None = None,
+        *,
+        intervals: str = "native",
+        non_negative: bool = False,
+        integer: bool = False,
+        output: str | Path | None = None,
+        keep: bool = True,
         future_exog: str = "realised",
     ) -> pd.DataFrame:
-        """Forecast the last windows as if they had not happened yet; see `forecast.backtest`."""
+        """Forecast the last windows as if they had not happened yet; see `forecast.backtest`.
+
+        Parameters
+        ----------
+        output : path, optional
+            A .csv or .parquet file to which rows are written as they come, cutoff by cutoff; it appears when it is
+            whole.
+        keep : bool, default True
+            False returns no rows, so that a backtest may be larger than the memory; it needs ``output``.
+        """
+        from forecast.reporting.stream import table_writer
+
+        if output is None and not keep:
+            raise ParameterError("keep=False leaves no place for the rows; give output, a .csv or .parquet file.")
         panel = self.read(df)
-        cv = backtest(
-            self.models, panel, h, n_windows, step_size, refit, input_size, level, quantiles, progress, future_exog
-        )
+        with nullcontext() if output is None else table_writer(output) as sink:
+            cv = backtest(
+                self.models, panel, h, n_windows, step_size, refit, input_size, level, quantiles, progress,
+                intervals=intervals, non_negative=non_negative, integer=integer, sink=sink, keep=keep,
+                future_exog=future_exog,
+            )  # fmt: skip
         self._panel = panel
         return cv
 
-    def evaluate(self, cv: pd.DataFrame, baseline: str = "SeasonalNaive") -> "Evaluation":
-        """Errors, skill against the baseline, coverage and verdict of a backtest; see `forecast.evaluate`."""
-        from forecast.evaluation.metrics import evaluate
+    @overload
+    def evaluate(
+        self, cv: pd.DataFrame, baseline: str = ..., *, by: None = ..., metrics: Iterable[str] | None = ...
+    ) -> "Evaluation": ...
 
-        return evaluate(cv, self.panel_, self.models, baseline)
+    @overload
+    def evaluate(
+        self, cv: pd.DataFrame, baseline: str = ..., *, by: str, metrics: Iterable[str] | None = ...
+    ) -> pd.DataFrame: ...
+
+    def evaluate(
+        self,
+        cv: pd.DataFrame,
+        baseline: str = "SeasonalNaive",
+        *,
+        by: str | None = None,
+        metrics: Iterable[str] | None = None,
+    ) -> "Evaluation | pd.DataFrame":
+        """Errors, skill against the baseline, coverage and verdict of a backtest; see `forecast.evaluate`.
+
+        Parameters
+        ----------
+        cv : DataFrame
+            What ``backtest`` returned.
+        baseline : str, default "SeasonalNaive"
+            What skill is measured against.
+        by : {"series", "step", "window"}, optional
+            Give the figures of each series, step ahead or window instead, as a DataFrame.
+        metrics : iterable of str, optional
+            Which to print, or with ``by`` to keep, e.g. ``["MASE", "WAPE", "coverage"]``.
+        """
+        from forecast.evaluation.metrics import breakdown, evaluate
+
+        if by is None:
+            return evaluate(cv, self.panel_, self.models, baseline, metrics)
+        return breakdown(cv, self.panel_, self.models, by, baseline, metrics)
 
     def save(self, path: str | Path) -> None:
         """Write models and histories to one file (safetensors, with JSON in its header; never pickle)."""

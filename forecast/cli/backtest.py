@@ -7,9 +7,9 @@ import typer
 
 from forecast.cli import options
 from forecast.cli.facts import facts_of, tell
-from forecast.cli.files import PAGES, TABLES, check_place, write_file, write_frame
+from forecast.cli.files import PAGES, STREAMS, TABLES, check_place, write_file, write_frame
 from forecast.cli.progress import progress_on_stderr
-from forecast.cli.screen import evaluation_parts, show, show_json
+from forecast.cli.screen import breakdown_parts, evaluation_parts, records, show, show_json
 
 Windows = Annotated[
     int, typer.Option("--windows", min=1, metavar="N", help="How many windows.", rich_help_panel="Windows")
@@ -43,6 +43,25 @@ InputSize = Annotated[
         "--input-size", min=2, metavar="N", help="Let models see this many last values only.", rich_help_panel="Windows"
     ),
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="NAMES",
+        help="Figures to show, joined by commas: mase, skill, owa (with the model naive2), smape, mae, rmse, rmsse, "
+        "mape, wape, pinball, crps, wql, msis, coverage.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="WHAT",
+        help="Show the first of the figures for each series, step or window too.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option(
@@ -64,6 +83,9 @@ def backtest(
     input_size: InputSize = None,
     models: options.Models = options.DEFAULT_MODELS,
     level: options.Level = options.DEFAULT_LEVELS,
+    intervals: options.Intervals = "native",
+    non_negative: options.NonNegative = False,
+    integer: options.Integer = False,
     seed: options.Seed = None,
     device: options.Device = "auto",
     id_col: options.Id = None,
@@ -79,6 +101,8 @@ def backtest(
     calendar: options.Calendar = None,
     holidays: options.Holidays = None,
     future_exog: options.FutureExog = "realised",
+    metrics: Metrics = None,
+    by: By = None,
     output: options.Output = None,
     report: Report = None,
     as_json: options.Json = False,
@@ -91,6 +115,8 @@ def backtest(
     check_place("--output", output, TABLES, file)
     check_place("--report", report, PAGES)
     methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
+    kind = options.intervals_of(intervals)
+    figures, what = options.metrics_of(metrics, methods), options.breakdown_of(by)
     panel = options.Reading(
         id_col, time_col, target_col, freq, season, tz, future, historic, static, static_data, calendar, holidays
     ).panel(file)
@@ -99,29 +125,26 @@ def backtest(
     from forecast.forecaster import Forecaster
 
     forecaster = Forecaster(methods)
+    streamed = output if output is not None and output.suffix.lower() in STREAMS else None
     with progress_on_stderr(quiet) as progress:
         cv = forecaster.backtest(
-            panel,
-            horizon,
-            windows,
-            step,
-            refit_every or refit,
-            input_size,
-            levels,
-            progress=progress,
-            future_exog=future_exog,
-        )
-        evaluation = forecaster.evaluate(cv)
-    write_frame(cv, output, quiet)
+            panel, horizon, windows, step, refit_every or refit, input_size, levels, progress=progress,
+            intervals=kind, non_negative=non_negative, integer=integer, output=streamed, future_exog=future_exog,
+        )  # fmt: skip
+        evaluation = forecaster.evaluate(cv, metrics=figures)
+        each = None if what is None else forecaster.evaluate(cv, by=what)
+    write_frame(cv, output, quiet, written=streamed is not None)
     if report is not None:
         from forecast.reporting.plot import forecast_figure
         from forecast.reporting.report import html_report
 
         winner = evaluation.verdict.winner
-        figures = {f"Backtest of {winner}": forecast_figure(panel, cv, winner)}
-        page = html_report(panel, cv, evaluation, figures=figures, title=f"Backtest of {file.name}")
+        pictures = {f"Backtest of {winner}": forecast_figure(panel, cv, winner)}
+        page = html_report(panel, cv, evaluation, figures=pictures, title=f"Backtest of {file.name}")
         write_file(page, report, quiet)
     if as_json:
-        show_json({"data": facts_of(panel), "windows": windows, "evaluation": evaluation.to_dict()})
+        document = {"data": facts_of(panel), "windows": windows, "evaluation": evaluation.to_dict()}
+        show_json(document if each is None else {**document, "by": {what: records(each)}})
     else:
-        show(*evaluation_parts(evaluation))
+        parts = [] if each is None else breakdown_parts(each, str(evaluation.shown.columns[0]))
+        show(*evaluation_parts(evaluation), *parts)

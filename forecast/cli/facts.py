@@ -7,6 +7,8 @@ from forecast.cli import options
 from forecast.cli.screen import facts_table, say, show, show_json
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from forecast.series.panel import Panel
 
 
@@ -55,6 +57,13 @@ def tell_new(panel: "Panel", before: "Panel", quiet: bool) -> None:
     """Say on stderr what was not to be said of the panel as it was before."""
     if not quiet:
         for note in panel.notes[len(before.notes) :]:
+            say(note)
+
+
+def tell_notes(frame: "pd.DataFrame", quiet: bool) -> None:
+    """Say on stderr what there is to say of forecasts."""
+    if not quiet:
+        for note in frame.attrs.get("notes", ()):
             say(note)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
 
 TABLES = (".csv", ".parquet", ".json")
+STREAMS = (".csv", ".parquet")  # written while a backtest runs
 PICTURES = (".png",)
 PAGES = (".html", ".htm")
 
@@ -33,13 +34,14 @@ def check_place(option: str, file: Path | None, suffixes: tuple[str, ...] = (), 
         raise ParameterError(f"{option} is {str(file)!r}; its name must end in {' or '.join(suffixes)}.")
 
 
-def write_frame(frame: "pd.DataFrame", file: Path | None, quiet: bool) -> None:
-    """Write a table of forecasts, if a file was asked for."""
+def write_frame(frame: "pd.DataFrame", file: Path | None, quiet: bool, written: bool = False) -> None:
+    """Write a table of forecasts, if a file was asked for and it is not written yet; say so."""
     if file is None:
         return
-    from forecast.reporting.report import write_table
+    if not written:
+        from forecast.reporting.report import write_table
 
-    write_table(frame, file)
+        write_table(frame, file)
     if not quiet:
         say(f"Wrote {file}.")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from forecast.cli import options
-from forecast.cli.facts import facts_of, tell, tell_new
+from forecast.cli.facts import facts_of, tell, tell_new, tell_notes
 from forecast.cli.files import TABLES, check_place, write_frame
 from forecast.cli.progress import progress_on_stderr
 from forecast.cli.screen import forecast_parts, records, say, show, show_json
@@ -85,6 +85,9 @@ def predict(
     file: Newer = None,
     level: options.Level = options.DEFAULT_LEVELS,
     future_data: options.FutureData = None,
+    intervals: options.Intervals = "native",
+    non_negative: options.NonNegative = False,
+    integer: options.Integer = False,
     output: options.Output = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -94,7 +97,7 @@ def predict(
     Example: forecast predict sales.model -h 12 sales-until-today.csv --output forecasts.csv
     """
     check_place("--output", output, TABLES, file)
-    levels = options.percentages_of(level)
+    levels, kind = options.percentages_of(level), options.intervals_of(intervals)
 
     from forecast.forecaster import Forecaster
 
@@ -109,7 +112,11 @@ def predict(
 
         with progress_on_stderr(quiet) as progress:
             warmup(progress)  # on a machine that has not compiled the kernels yet, this takes a while
-    frame = forecaster.predict(horizon, levels, df=panel)
+    with progress_on_stderr(quiet) as progress:
+        frame = forecaster.predict(
+            horizon, levels, df=panel, intervals=kind, non_negative=non_negative, integer=integer, progress=progress
+        )
+    tell_notes(frame, quiet)
     write_frame(frame, output, quiet)
     if as_json:
         show_json({"data": facts_of(panel), "forecast": records(frame)})

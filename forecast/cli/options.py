@@ -127,7 +127,7 @@ Models = Annotated[
     typer.Option(
         "--models",
         metavar="NAMES",
-        help="Any of lstm, auto-arima, arima, seasonal-naive, naive, drift, historic-mean, joined by commas.",
+        help="Any of lstm, auto-arima, arima, seasonal-naive, naive2, naive, drift, historic-mean, joined by commas.",
         rich_help_panel=MODELS,
     ),
 ]
@@ -137,6 +137,28 @@ Level = Annotated[
         "--level",
         metavar="PERCENT",
         help="Prediction intervals in percent, joined by commas, or 'none'.",
+        rich_help_panel=MODELS,
+    ),
+]
+Intervals = Annotated[
+    str,
+    typer.Option(
+        "--intervals",
+        metavar="KIND",
+        help="native: as the models give them; conformal: calibrated on windows before the cutoff, by one more fit.",
+        rich_help_panel=MODELS,
+    ),
+]
+NonNegative = Annotated[
+    bool,
+    typer.Option("--non-negative", metavar="", help="Raise forecasts below zero to zero.", rich_help_panel=MODELS),
+]
+Integer = Annotated[
+    bool,
+    typer.Option(
+        "--integer",
+        metavar="",
+        help="Round forecasts to whole numbers, bounds of intervals outwards.",
         rich_help_panel=MODELS,
     ),
 ]
@@ -238,6 +260,35 @@ def percentages_of(text: str) -> list[float]:
     except ValueError:
         raise ParameterError(f"--level is {text!r}; give percentages such as --level 80,95, or none.") from None
     return [int(level) if level.is_integer() else level for level in levels]
+
+
+def intervals_of(text: str) -> str:
+    """The kind of ``--intervals``."""
+    kind = text.strip().lower()
+    if kind not in ("native", "conformal"):
+        raise ParameterError(f"--intervals is {text!r}; choose native or conformal.")
+    return kind
+
+
+def metrics_of(text: str | None, models: "list[Model]") -> list[str] | None:
+    """The metrics of ``--metrics``, which these models must allow."""
+    if text is None:
+        return None
+    from forecast.evaluation.summary import check_metrics
+
+    metrics = list(check_metrics(_split(text)) or ())
+    if not metrics:
+        raise ParameterError(f"--metrics is {text!r}; name at least one, e.g. --metrics mase,wape.")
+    if "OWA" in metrics and not any(model.default_name == "Naive2" for model in models):
+        raise ParameterError("OWA is relative to Naive2; add naive2 to --models.")
+    return metrics
+
+
+def breakdown_of(text: str | None) -> str | None:
+    """What ``--by`` tells apart."""
+    if text not in (None, "series", "step", "window"):
+        raise ParameterError(f"--by is {text!r}; choose series, step or window.")
+    return text
 
 
 def _split(text: str) -> list[str]:

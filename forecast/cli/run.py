@@ -1,12 +1,12 @@
 """``forecast run``: compare models on the last windows of a file, then forecast, the winner first."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from forecast.cli import options
-from forecast.cli.facts import facts_of, tell
+from forecast.cli.facts import facts_of, tell, tell_notes
 from forecast.cli.files import PICTURES, TABLES, check_place, write_frame, write_pictures
 from forecast.cli.progress import progress_on_stderr
 from forecast.cli.screen import counted, evaluation_parts, forecast_parts, plot_of, records, show, show_json
@@ -50,6 +50,9 @@ def run(
     models: options.Models = options.DEFAULT_MODELS,
     windows: Windows = None,
     level: options.Level = options.DEFAULT_LEVELS,
+    intervals: options.Intervals = "native",
+    non_negative: options.NonNegative = False,
+    integer: options.Integer = False,
     best: Best = False,
     seed: options.Seed = None,
     device: options.Device = "auto",
@@ -85,6 +88,11 @@ def run(
     tell(panel, quiet)
     panel = options.with_future_data(panel, future_data, horizon)
     check_future(methods, panel, horizon)
+    limits: dict[str, Any] = {
+        "intervals": options.intervals_of(intervals),
+        "non_negative": non_negative,
+        "integer": integer,
+    }
     count, refit = windows or windows_for(panel, horizon), len(panel.y) <= REFIT_UP_TO
 
     from forecast.forecaster import Forecaster
@@ -92,15 +100,16 @@ def run(
     with progress_on_stderr(quiet) as progress:
         forecaster = Forecaster(methods)
         cv = forecaster.backtest(
-            panel, horizon, count, refit=refit, level=levels, progress=progress, future_exog=future_exog
+            panel, horizon, count, refit=refit, level=levels, progress=progress, future_exog=future_exog, **limits
         )
         evaluation = forecaster.evaluate(cv)
         winner = evaluation.verdict.winner
         wanted = [model for model in methods if model.name == winner or not best]
         forecaster = Forecaster(sorted(wanted, key=lambda model: model.name != winner))
         forecaster.fit(panel, horizon, progress)
-        frame = forecaster.predict(horizon, levels)
+        frame = forecaster.predict(horizon, levels, progress=progress, **limits)
 
+    tell_notes(frame, quiet)
     write_frame(frame, output, quiet)
     write_pictures(forecaster, frame, winner, plot, quiet)
     if as_json:

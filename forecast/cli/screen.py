@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import Panel
 
 MAX_SERIES = 3  # series in a table of forecasts
+MAX_ROWS = 24  # of a table of figures by series, step or window
 MAX_STEPS, MAX_STEPS_EACH = 24, 12  # steps of one series in it, alone and among others
 UNBOUNDED = 1000  # columns of a file or a pipe, which have no edge to fold at
 PLOT_WIDTH = 72, 100  # of a plot in a file, and at most in a terminal
@@ -81,8 +82,20 @@ def evaluation_parts(evaluation: "Evaluation") -> list[RenderableType]:
     table: RenderableType = evaluation_table(evaluation)
     console = _console()
     if _width(console, table) > console.width:
-        table = _turned(formatted(evaluation.table.drop(columns="pinball", errors="ignore")))
+        table = _turned(formatted(evaluation.shown))
     return [table, evaluation.legend(), verdict]
+
+
+def breakdown_parts(table: "pd.DataFrame", metric: str) -> list[RenderableType]:
+    """One figure of every model, with a row for each series, step or window, as many as a screen holds."""
+    from forecast.reporting.report import forecast_table
+
+    key = str(table.columns[0])
+    rows = table.pivot(index=key, columns="model", values=metric)
+    rows = rows.loc[table[key].unique(), table["model"].unique()].reset_index().rename_axis(columns=None)
+    hidden = len(rows) - MAX_ROWS
+    parts: list[RenderableType] = [f"{metric} by {key}:", forecast_table(rows.head(MAX_ROWS), MAX_ROWS)]
+    return [*parts, f"Not shown: {hidden:,} more rows. --json tells all."] if hidden > 0 else parts
 
 
 def forecast_parts(panel: "Panel", frame: "pd.DataFrame", first: str | None = None) -> list[RenderableType]:

@@ -7,7 +7,7 @@ each series, so the last window ends at each series' last value, whatever the le
 the part of the panel up to the cutoff.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +16,16 @@ import pandas as pd
 
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.ahead import check_mode, with_ahead
+from forecast.evaluation.conformal import Calibration, calibration, paired, plan
 from forecast.evaluation.intervals import attach, check_levels, check_quantiles, column_names, probabilities
-from forecast.models.base import Fitted, Model, covariate_notes
+from forecast.evaluation.output import Output
+from forecast.models.base import Fitted, Floats, Forecast, Model, covariate_notes
 from forecast.progress import Progress, Silent
-from forecast.series.panel import Panel
+from forecast.series.panel import Panel, stack
 
 CUTOFF = "cutoff"
+INTERVALS = ("native", "conformal")
+CHUNK = 250_000  # values of histories that are forecast in one call: 2 MB stay in the caches, more was slower
 MIN_TRAINING = 2  # observed values before a cutoff, the least from which a level and a change can be told
 
 
@@ -45,6 +49,12 @@ def backtest(
     level: Iterable[float] | None = None,
     quantiles: Iterable[float] | None = None,
     progress: Progress | None = None,
+    *,
+    intervals: str = "native",
+    non_negative: bool = False,
+    integer: bool = False,
+    sink: Callable[[pd.DataFrame], None] | None = None,
+    keep: bool = True,
     future_exog: str = "realised",
 ) -> pd.DataFrame:
     """Forecast the last windows of a panel as if they had not happened yet.
@@ -75,6 +85,17 @@ def backtest(
         Single quantiles, e.g. ``[0.1, 0.5, 0.9]``.
     progress : Progress, optional
         Told after each model of each window.
+    intervals : {"native", "conformal"}, default "native"
+        Quantiles as the models give them, or calibrated on windows before the cutoff (see
+        `forecast.evaluation.conformal`); each fit then comes with a second one, on a shortened history.
+    non_negative : bool, default False
+        Raise points and quantiles below zero to zero.
+    integer : bool, default False
+        Round points and medians to whole numbers, other quantiles outwards.
+    sink : callable, optional
+        Handed the rows of some windows as soon as they are there, cutoff by cutoff.
+    keep : bool, default True
+        False returns no rows, for results that only ``sink`` can hold.
     future_exog : {"realised", "last"}, default "realised"
         What models see after a cutoff of the covariates that are declared as known ahead: the values that came, or the
         values of the last season before the cutoff again (without a season the last value), as if nothing had been
@@ -85,7 +106,8 @@ def backtest(
     DataFrame
         Per series, cutoff and step one row, in this order: identifier, time, ``cutoff`` (the last stamp before
         the forecast), target (NaN where unobserved), and per model the point forecast and the columns of
-        ``intervals.column_names``. Sentences on series that were left out are in ``attrs["notes"]``.
+        ``intervals.column_names``. Sentences on series that were left out are in ``attrs["notes"]``, the kind of
+        intervals is in ``attrs["intervals"]``.
 
     Raises
     ------
@@ -107,28 +129,42 @@ def backtest(
     level, quantiles = check_levels(level), check_quantiles(quantiles)
     check_names(models, panel, level, quantiles)
     check_mode(future_exog)
+    asked, calibrated, output = (
+        probabilities(level, quantiles),
+        check_intervals(intervals),
+        Output(non_negative, integer),
+    )
     progress = progress or Silent()
     windows = _windows(panel, h, n_windows, step, refit)
-    fitted: list[Fitted] = []
+    notes = dict.fromkeys([*_notes(windows), *covariate_notes(models, panel)])
+    fitted: list[Ready] = []
     frames = []
     progress.start("backtest", n_windows * len(models))
     try:
-        for window in windows:
-            history = _history(panel, window, input_size)
-            history = with_ahead(history, panel, _first(panel, window), h, future_exog)
-            frame = _truth(panel, window, history, h)
-            if window.refit:
-                fitted = []
-            for position, model in enumerate(models):
-                if window.refit:
-                    fitted.append(model.fit(history, h, progress))
-                forecast = fitted[position].predict(history, h, probabilities(level, quantiles))
+        for batch in _batches(windows, input_size):
+            histories = [_history(panel, window, input_size, h, future_exog) for window in batch]
+            truths = [_truth(panel, window, history, h) for window, history in zip(batch, histories, strict=True)]
+            frame = pd.concat(truths, ignore_index=True)
+            if batch[0].refit:
+                fitted = [
+                    make_ready(model, histories[0], h, asked, calibrated, progress, mode=future_exog)
+                    for model in models
+                ]
+                notes |= dict.fromkeys(note for ready in fitted for note in ready.notes)
+            known = stack(histories)
+            for model, ready in zip(models, fitted, strict=True):
+                forecast = output.of(ready.predict(known, h, asked), asked)
                 frame = attach(frame, model.name, forecast, level, quantiles)
-                progress.advance()
-            frames.append(frame)
+                progress.advance(len(batch))
+            if sink is not None:
+                sink(frame.infer_objects())
+            if keep:
+                frames.append(frame)
     finally:
         progress.finish()
-    return _in_order(frames, windows, h, [*_notes(windows), *covariate_notes(models, panel)])
+    together = _in_order(frames, windows, h) if keep else frame.iloc[:0].copy()
+    together.attrs |= {"notes": list(notes), "intervals": intervals}
+    return together
 
 
 def check_names(
@@ -152,6 +188,107 @@ def check_names(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ParameterError(f"Two columns would be called {twice!r}; give one of the models another alias.")
+
+
+def check_intervals(intervals: str) -> bool:
+    """Whether intervals are to be calibrated.
+
+    Raises
+    ------
+    ParameterError
+        If they are neither native nor conformal.
+    """
+    if intervals not in INTERVALS:
+        raise ParameterError(f"intervals is {intervals!r}; choose one of {', '.join(INTERVALS)}.")
+    return intervals == "conformal"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A fitted model, with what calibrates its intervals if they are to be."""
+
+    fitted: Fitted
+    calibration: Calibration | None = None
+    notes: tuple[str, ...] = ()
+
+    def predict(self, panel: Panel, h: int, asked: tuple[float, ...]) -> Forecast:
+        """Forecast with the quantiles asked for."""
+        if self.calibration is None:
+            return self.fitted.predict(panel, h, asked)
+        both = paired(asked)
+        found = self.calibration.applied(_with_quantiles(self.fitted, panel, h, both), both, panel)
+        return Forecast(found.point, found.quantiles[:, :, [both.index(q) for q in asked]])
+
+
+def make_ready(
+    model: Model,
+    history: Panel,
+    h: int,
+    asked: tuple[float, ...],
+    calibrated: bool,
+    progress: Progress,
+    fitted: Fitted | None = None,
+    mode: str = "realised",
+) -> Ready:
+    """Fit a model, if it is not yet, and calibrate its quantiles on windows at the end of the history, if asked to."""
+    fitted = fitted or model.fit(history, h, progress)
+    if not calibrated or not asked:
+        return Ready(fitted)
+    found = _calibration(model, history, h, fitted.horizon or h, paired(asked), progress, mode)
+    unknown = found.unknown if found is not None else tuple(q for q in paired(asked) if q < 0.5)
+    if not unknown:
+        return Ready(fitted, found)
+    levels = " and ".join(f"{100 * (1 - 2 * p):g} %" for p in reversed(unknown))
+    note = f"The histories are too short to calibrate {levels} intervals {h} steps ahead"
+    if not model.has_quantiles:
+        raise DataError(f"{note}, and {model.name} has none of its own; leave out level and quantiles.")
+    note = f"{note}; they are {model.name}'s own."
+    return Ready(fitted, found, (note,))
+
+
+def _calibration(
+    model: Model, history: Panel, h: int, trained: int, levels: tuple[float, ...], progress: Progress, mode: str
+) -> Calibration | None:
+    """Calibrate a model on the last windows of a history, by one fit before the first of them.
+
+    ``trained`` is the horizon that the model to be calibrated was trained for.
+    """
+    planned = plan(history, h)
+    if planned is None:
+        return None
+    windows = _windows(history, h, planned.n_windows, planned.step, refit=False)
+    before = _history(history, windows[0], None, h, mode)
+    fitted = model.fit(before, trained, progress)
+    quantiles = []
+    for batch in _batches(windows, None):
+        known = stack([_history(history, window, None, h, mode) for window in batch])
+        quantiles.append(_with_quantiles(fitted, known, h, levels).quantiles)
+    truth = np.concatenate([_realised(history, window, h) for window in windows])
+    series = np.tile(np.arange(len(before)), len(windows))
+    return calibration(before, truth, np.concatenate(quantiles), levels, series)
+
+
+def _with_quantiles(fitted: Fitted, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
+    """A forecast whose quantiles are all the point where the model has none."""
+    if fitted.model.has_quantiles:
+        return fitted.predict(panel, h, quantiles)
+    point = fitted.predict(panel, h).point
+    return Forecast(point, np.repeat(point[:, :, None], len(quantiles), axis=2))
+
+
+def _batches(windows: list[Window], input_size: int | None) -> Iterator[list[Window]]:
+    """Neighbouring windows that share a fit, as many as may be forecast in one call."""
+    batch: list[Window] = []
+    values = 0
+    for window in windows:
+        lengths = window.lengths[window.usable]
+        size = int(lengths.sum() if input_size is None else np.minimum(lengths, input_size).sum())
+        if batch and (window.refit or values + size > CHUNK):
+            yield batch
+            batch, values = [], 0
+        batch.append(window)
+        values += size
+    yield batch
 
 
 def _windows(panel: Panel, h: int, n_windows: int, step: int, refit: bool | int) -> list[Window]:
@@ -179,10 +316,11 @@ def _refit_interval(refit: bool | int, n_windows: int) -> int:
     return refit
 
 
-def _history(panel: Panel, window: Window, input_size: int | None) -> Panel:
-    """What was known at the cutoff, of the series that take part."""
+def _history(panel: Panel, window: Window, input_size: int | None, h: int, mode: str) -> Panel:
+    """What was known at the cutoff, of the series that take part; of the steps after it, what ``mode`` allows."""
     usable = panel.select(window.usable)
     known = usable.head(window.lengths[window.usable])
+    known = with_ahead(known, panel, _first(panel, window), h, mode)
     return known if input_size is None else _last_values(known, input_size)
 
 
@@ -205,23 +343,25 @@ def _first(panel: Panel, window: Window) -> npt.NDArray[np.int64]:
     return np.asarray(panel.indptr[:-1][window.usable] + window.lengths[window.usable])
 
 
+def _realised(panel: Panel, window: Window, h: int) -> Floats:
+    """(S', h) what happened after the cutoff, of each series that takes part."""
+    return np.asarray(panel.y[_first(panel, window)[:, None] + np.arange(h)])
+
+
 def _truth(panel: Panel, window: Window, history: Panel, h: int) -> pd.DataFrame:
     """Identifier, time, cutoff and what happened: len(history) * h rows."""
     columns = panel.columns
-    first = _first(panel, window)
     frame = history.future_frame(h)
     frame[CUTOFF] = history.outward(np.repeat(history.ends, h))
-    frame[columns.target] = panel.y[(first[:, None] + np.arange(h)).ravel()]
+    frame[columns.target] = _realised(panel, window, h).ravel()
     return frame
 
 
-def _in_order(frames: list[pd.DataFrame], windows: list[Window], h: int, notes: list[str]) -> pd.DataFrame:
+def _in_order(frames: list[pd.DataFrame], windows: list[Window], h: int) -> pd.DataFrame:
     """All windows under each other, series by series, each from its earliest cutoff to its latest."""
     together = pd.concat(frames, ignore_index=True)
     series = np.concatenate([np.repeat(np.flatnonzero(window.usable), h) for window in windows])
-    frame = together.take(np.argsort(series, kind="stable")).reset_index(drop=True).infer_objects()
-    frame.attrs["notes"] = notes
-    return frame
+    return together.take(np.argsort(series, kind="stable")).reset_index(drop=True).infer_objects()
 
 
 def _notes(windows: list[Window]) -> list[str]:

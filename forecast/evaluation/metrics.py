@@ -1,35 +1,54 @@
 """How far forecasts were from what happened.
 
-Every loss is computed per series and cutoff, then averaged over the cutoffs of a series, then over series, so that a
-series counts once whatever its length. Values that were not observed are skipped.
+Losses are computed per series and cutoff, then averaged over the cutoffs of a series, then over series, so that a
+series counts once whatever its length. WAPE and WQL are the exception: sums of errors over sums of absolute targets,
+so that a series counts by its volume. Values that were not observed are skipped.
 
 MASE divides by the mean absolute error that the seasonal-naive method makes inside the training part before the
-cutoff; where that part is no longer than a season, by that of the naive method. The losses themselves are those of
-``utilsforecast``.
+cutoff; where that part is no longer than a season, by that of the naive method. RMSSE does so with squared errors,
+and MSIS divides the interval score by the scale of MASE. OWA is the competition M4's: the mean of sMAPE and MASE, each
+relative to that of the method Naive2.
+
+References
+----------
+Hyndman, R. J., Koehler, A. B. (2006). Another look at measures of forecast accuracy. International Journal of
+Forecasting, 22(4), 679-688.
+
+Makridakis, S., Spiliotis, E., Assimakopoulos, V. (2020). The M4 competition: 100,000 time series and 61 forecasting
+methods. International Journal of Forecasting, 36(1), 54-74.
+
+Rangapuram, S. S. et al. (2021). End-to-end learning of coherent probabilistic forecasts for hierarchical time series.
+ICML.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import ParameterError
-from forecast.evaluation.intervals import levels_of, quantile_columns
+from forecast.evaluation.losses import Codes, Losses, cell_losses, pooled_losses
 from forecast.evaluation.scoring import Scored, score
-from forecast.evaluation.summary import Evaluation
+from forecast.evaluation.summary import FAMILIES, Evaluation, check_metrics, chosen_columns
 from forecast.evaluation.verdict import judge
 from forecast.models.base import Model
 from forecast.series.panel import Panel
 
-Codes = npt.NDArray[np.int64]
-POINT_METRICS = ("MASE", "sMAPE", "MAE", "RMSE")
-NAIVE = ("SeasonalNaive", "Naive", "Drift", "HistoricMean")
-_GROUP, _TARGET = "__group__", "__target__"  # names that no model has
+NAIVE = ("SeasonalNaive", "Naive", "Naive2", "Drift", "HistoricMean")
+REFERENCE = "Naive2"  # what OWA is relative to
+TOLERANCE = 0.1  # by which coverage may fall short before the reader is told
+MIN_COVERED = 20  # values from which on that is more than chance
+BY = ("series", "step", "window")
 
 
-def evaluate(cv: pd.DataFrame, panel: Panel, models: Sequence[Model], baseline: str = "SeasonalNaive") -> Evaluation:
+def evaluate(
+    cv: pd.DataFrame,
+    panel: Panel,
+    models: Sequence[Model],
+    baseline: str = "SeasonalNaive",
+    metrics: Iterable[str] | None = None,
+    season_length: int | None = None,
+) -> Evaluation:
     """Compare the models of a backtest.
 
     Parameters
@@ -43,153 +62,161 @@ def evaluate(cv: pd.DataFrame, panel: Panel, models: Sequence[Model], baseline: 
     baseline : str, default "SeasonalNaive"
         The model that skill is measured against, by its name or its class's name. If it is not among the
         models, the best naive one is taken; if there is none, there is no skill.
+    metrics : iterable of str, optional
+        What to print, in this order, e.g. ``["MASE", "OWA", "coverage"]``; ``table`` holds all in any case.
+    season_length : int, optional
+        Season of the scale of MASE, RMSSE and MSIS; the panel's if left out (M4 takes 1 for weekly and daily data).
 
     Returns
     -------
     Evaluation
-        ``table`` with MASE, skill (1 - MASE / MASE of the baseline), sMAPE (from 0 to 1: the mean of
-        |y - f| / (|y| + |f|)), MAE, RMSE (units of the target); with quantiles also pinball (their mean
-        loss, units of the target) and CRPS (twice the summed pinball loss over the summed absolute target); with
-        levels also coverage-<level> (0 to 1). Then ``verdict`` and ``notes``.
+        ``table`` with MASE, skill (1 - MASE / MASE of the baseline), OWA if ``Naive2`` is among the models, sMAPE
+        (from 0 to 1: the mean of |y - f| / (|y| + |f|)), MAE and RMSE (units of the target), RMSSE, MAPE (values of
+        zero are left out) and WAPE; with quantiles also pinball (their mean loss, units of the target),
+        pinball-<quantile>, CRPS (twice the mean pinball loss over the mean absolute target, per series and
+        cutoff) and WQL (the same of all series together); with levels also MSIS-<level> and coverage-<level>
+        (0 to 1). Then ``verdict`` and ``notes``.
 
     Raises
     ------
     ParameterError
-        If a model has no column in ``cv``.
+        If a model has no column in ``cv``, or a metric is unknown or cannot be computed.
     DataError
         If ``cv`` is not of this panel, lacks forecasts, or covers no observed value.
-
-    References
-    ----------
-    Hyndman, R. J., Koehler, A. B. (2006). Another look at measures of forecast accuracy. International Journal
-    of Forecasting, 22(4), 679-688.
-
-    Rangapuram, S. S. et al. (2021). End-to-end learning of coherent probabilistic forecasts for hierarchical
-    time series. ICML.
     """
-    scored = score(cv, panel, [model.name for model in models])
-    windows = scored.series * scored.n_windows + scored.window  # one code per series and cutoff
-    point = {metric: _point_losses(scored, windows, metric) for metric in POINT_METRICS}
-    table = pd.DataFrame({metric: _mean_over_series(losses, scored) for metric, losses in point.items()})
+    wanted = check_metrics(metrics)
+    scored = score(cv, panel, [model.name for model in models], season_length)
+    cells, width = _cells(scored, None)
+    losses = cell_losses(scored, cells)
+    figures = _aggregated(scored, losses, width, None)
     notes = list(scored.notes)
-    yardstick = _yardstick(models, table["MASE"], baseline, notes)
-    if yardstick is not None:
-        own = float(table["MASE"][yardstick])
-        table.insert(1, "skill", 1 - table["MASE"] / own if own > 0 else np.nan)
-    table = table.join(_quantile_scores(scored, windows))
+    yardstick = _yardstick(models, figures["MASE"].iloc[0], baseline, notes)
+    table = _table(figures, models, yardstick).droplevel(0)
     metric = "MASE" if table["MASE"].notna().any() else "MAE"
+    if cv.attrs.get("intervals") == "native" and len(scored.target) >= MIN_COVERED:
+        notes += _too_narrow(table)
     if metric == "MAE":
         notes.append("MASE does not exist for these series, so the models are compared by MAE.")
-    losses = point[metric]
+    cell_means = losses[metric]
     verdict = judge(
         models,
         table[metric],
-        losses.groupby(losses.index % scored.n_windows).mean().dropna(),
+        cell_means.groupby(cell_means.index % width).mean().dropna(),
         metric=metric,
         skill=table.get("skill"),
         baseline=yardstick,
         overlap=scored.overlap,
     )
     table = table.sort_values(metric, kind="stable").rename_axis(index="model")
-    return Evaluation(table, verdict, yardstick, tuple(notes))
+    chosen_columns(table.columns, wanted)  # complains of a metric that is not there now, not when it is printed
+    return Evaluation(table, verdict, yardstick, tuple(notes), wanted)
 
 
-def by_series(cv: pd.DataFrame, panel: Panel, models: Sequence[Model], metric: str = "MASE") -> pd.DataFrame:
-    """One metric per series (index, in the panel's order) and model (columns), averaged over cutoffs.
-
-    Parameters
-    ----------
-    cv, panel, models
-        As for ``evaluate``.
-    metric : {"MASE", "sMAPE", "MAE", "RMSE"}
-        Which loss.
-    """
-    scored = score(cv, panel, [model.name for model in models])
-    losses = _point_losses(scored, scored.series * scored.n_windows + scored.window, metric)
-    table = losses.groupby(losses.index // scored.n_windows).mean()
-    return table.set_axis(pd.Index(panel.ids[table.index], name=panel.columns.id), axis=0)
-
-
-def by_horizon(cv: pd.DataFrame, panel: Panel, models: Sequence[Model], metric: str = "MASE") -> pd.DataFrame:
-    """One metric per step ahead (index ``step``, from 1) and model (columns), averaged over cutoffs, then series.
-
-    Parameters
-    ----------
-    cv, panel, models
-        As for ``evaluate``.
-    metric : {"MASE", "sMAPE", "MAE", "RMSE"}
-        Which loss.
-    """
-    scored = score(cv, panel, [model.name for model in models])
-    width = scored.horizon + 1
-    losses = _point_losses(scored, scored.series * width + scored.step, metric)
-    return losses.groupby(losses.index % width).mean().rename_axis(index="step")
-
-
-def _point_losses(scored: Scored, groups: Codes, metric: str) -> pd.DataFrame:
-    """The loss of each model's point forecasts (columns) in each group of rows (index)."""
-    from utilsforecast.losses import mae, rmse, smape
-
-    losses: dict[str, Callable[..., Any]] = {"MASE": mae, "sMAPE": smape, "MAE": mae, "RMSE": rmse}
-    if metric not in losses:
-        raise ParameterError(f"The metric {metric!r} is unknown; choose one of {', '.join(losses)}.")
-    # |y / s - f / s| = |y - f| / s: on scaled values, the mean absolute error is the MASE
-    scale = scored.scale if metric == "MASE" else 1.0
-    return _grouped(losses[metric], scored, groups, scored.models, scored.models, scale)
-
-
-def _grouped(
-    loss: Callable[..., Any],
-    scored: Scored,
-    groups: Codes,
-    columns: Iterable[str],
-    models: Any,
-    scale: Any = 1.0,
-    **options: Any,
+def breakdown(
+    cv: pd.DataFrame,
+    panel: Panel,
+    models: Sequence[Model],
+    by: str = "series",
+    baseline: str = "SeasonalNaive",
+    metrics: Iterable[str] | None = None,
+    season_length: int | None = None,
 ) -> pd.DataFrame:
-    """A loss of utilsforecast per group of rows, indexed by the group's code."""
-    divisor = pd.Series(scale, index=scored.forecasts.index)
-    frame = scored.forecasts[list(columns)].div(divisor, axis=0)
-    frame[_GROUP], frame[_TARGET] = groups, scored.target / divisor
-    result: pd.DataFrame = loss(frame, models, id_col=_GROUP, target_col=_TARGET, **options)
-    return result.set_index(_GROUP).sort_index()
+    """The figures of ``evaluate`` for each series, step ahead or window.
+
+    Parameters
+    ----------
+    cv, panel, models, baseline, season_length
+        As for ``evaluate``.
+    by : {"series", "step", "window"}
+        What to tell apart. Steps count from 1; window 1 has the earliest cutoff, and the last ends with the data.
+    metrics : iterable of str, optional
+        Columns to keep; all if left out.
+
+    Returns
+    -------
+    DataFrame
+        One row per series, step or window (the first column, with the caller's name of the identifier, ``step`` or
+        ``window``) and ``model``, in the order of the panel and of ``models``; then the metrics.
+
+    Raises
+    ------
+    ParameterError
+        If ``by`` or a metric is unknown.
+    """
+    if by not in BY:
+        raise ParameterError(f"by is {by!r}; choose one of {', '.join(BY)}.")
+    wanted = check_metrics(metrics)
+    scored = score(cv, panel, [model.name for model in models], season_length)
+    cells, width = _cells(scored, by)
+    figures = _aggregated(scored, cell_losses(scored, cells), width, by)
+    overall = figures["MASE"].mean()
+    table = _table(figures, models, _yardstick(models, overall, baseline, []))
+    table = table[chosen_columns(table.columns, wanted)].reset_index()
+    keys = table.pop("key").to_numpy()
+    name = panel.columns.id if by == "series" else by
+    table.insert(0, name, panel.ids[keys] if by == "series" else keys + (by == "window"))
+    return table.infer_objects()
 
 
-def _mean_over_series(losses: pd.DataFrame, scored: Scored) -> pd.Series:
-    per_series = losses.groupby(losses.index // scored.n_windows).mean()
-    return per_series.mean().reindex(scored.models)
+def _cells(scored: Scored, by: str | None) -> tuple[Codes, int]:
+    """(R,) the cell of each row, ``series * width + window`` or ``+ step``, and that width."""
+    if by == "step":
+        return scored.series * (scored.horizon + 1) + scored.step, scored.horizon + 1
+    return scored.series * scored.n_windows + scored.window, scored.n_windows
 
 
-def _quantile_scores(scored: Scored, windows: Codes) -> pd.DataFrame:
-    """pinball, CRPS and coverage of the models that have quantiles; no columns if none has."""
-    from utilsforecast.losses import coverage, mqloss, scaled_crps
+def _aggregated(scored: Scored, losses: Losses, width: int, by: str | None) -> Losses:
+    """Metric -> one row per key (series, step or window; 0 for all), one column per model."""
 
-    rows: dict[str, dict[str, float]] = {model: {} for model in scored.models}
-    all_levels = levels_of(scored.forecasts.columns)
-    # a window of zeros has no scale for the CRPS
-    moved = pd.Series(np.abs(scored.target)).groupby(windows).sum() > 0
-    for model, row in rows.items():
-        quantiles = quantile_columns(list(scored.forecasts.columns), model)
-        if quantiles:
-            names = list(quantiles.values())
-            options = {"columns": names, "models": {model: names}, "quantiles": np.array(list(quantiles))}
-            row["pinball"] = _one(_grouped(mqloss, scored, windows, **options), scored)
-            row["CRPS"] = _one(_grouped(scaled_crps, scored, windows, **options)[moved], scored)
-        for level in all_levels.get(model, []):
-            columns = [f"{model}-lo-{level}", f"{model}-hi-{level}"]
-            inside = _grouped(coverage, scored, windows, columns, [model], level=level)
-            row[f"coverage-{level}"] = _one(inside, scored)
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    order = sorted(table.columns, key=lambda name: (name.startswith("coverage"), name != "pinball", _level(name)))
-    return table[order]
+    def reduced(cells: pd.DataFrame) -> pd.DataFrame:
+        if by in ("step", "window"):
+            return cells.groupby(cells.index % width).mean()
+        each = cells.groupby(cells.index // width).mean()
+        return each if by == "series" else each.mean().to_frame().T
+
+    keys = {None: np.zeros_like(scored.series), "series": scored.series, "step": scored.step, "window": scored.window}
+    return {name: reduced(cells) for name, cells in losses.items()} | pooled_losses(scored, keys[by])
 
 
-def _one(losses: pd.DataFrame, scored: Scored) -> float:
-    return float(losses.groupby(losses.index // scored.n_windows).mean().iloc[:, 0].mean())
+def _table(figures: Losses, models: Sequence[Model], yardstick: str | None) -> pd.DataFrame:
+    """Rows by key and model, columns by metric."""
+    names = [model.name for model in models]
+    mase, smape = figures["MASE"], figures["sMAPE"]
+    if yardstick is not None:
+        own = mase[yardstick]
+        figures["skill"] = 1 - mase.div(own.where(own > 0), axis=0)
+    reference = next((model.name for model in models if model.default_name == REFERENCE), None)
+    if reference is not None:
+        relative = [part.div(part[reference].where(part[reference] > 0), axis=0) for part in (smape, mase)]
+        figures["OWA"] = (relative[0] + relative[1]) / 2
+    index = pd.MultiIndex.from_product([figures["MAE"].index, names], names=["key", "model"])
+    values = {
+        name: figures[name].reindex(index=figures["MAE"].index, columns=names).to_numpy().ravel()
+        for name in sorted(figures, key=_rank)
+    }
+    return pd.DataFrame(values, index=index)
 
 
-def _level(name: str) -> float:
-    return float(name.removeprefix("coverage-")) if name.startswith("coverage-") else 0.0
+def _rank(column: str) -> tuple[bool, int, float]:
+    """Where a column stands: families in their order, members by their number, single quantiles last."""
+    family, _, member = column.partition("-")
+    return family == "pinball" and bool(member), FAMILIES.index(family), float(member or 0)
+
+
+def _too_narrow(table: pd.DataFrame) -> list[str]:
+    """A sentence on models whose intervals hold far fewer values than they promise, by the lowest level."""
+    coverage = [str(column) for column in table if str(column).startswith("coverage-")]
+    if not coverage:
+        return []
+    level = coverage[0].removeprefix("coverage-")
+    low = table.index[table[coverage[0]] < float(level) / 100 - TOLERANCE]
+    if low.empty:
+        return []
+    found = ", ".join(f"{model} {float(table[coverage[0]][model]):.0%}" for model in map(str, low))
+    return [
+        f"The {level} % intervals held far fewer values than that ({found}); "
+        "--intervals conformal (intervals='conformal') calibrates them."
+    ]
 
 
 def _yardstick(models: Sequence[Model], mase: pd.Series, baseline: str, notes: list[str]) -> str | None:

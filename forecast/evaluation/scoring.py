@@ -26,7 +26,8 @@ class Scored:
     models: list[str]
     forecasts: pd.DataFrame  # R rows; points, bounds and quantiles
     target: Floats  # (R,)
-    scale: Floats  # (R,) NaN where MASE does not exist
+    scale: Floats  # (R,) of absolute errors, for MASE; NaN where it does not exist
+    square_scale: Floats  # (R,) of squared errors, for RMSSE: the root of their mean
     series: Positions  # (R,) position in the panel
     window: Positions  # (R,) 0 is the earliest; the last window of every series is W - 1
     step: Positions  # (R,) 1 to h
@@ -36,8 +37,10 @@ class Scored:
     notes: tuple[str, ...]
 
 
-def score(cv: pd.DataFrame, panel: Panel, models: Sequence[str]) -> Scored:
+def score(cv: pd.DataFrame, panel: Panel, models: Sequence[str], season_length: int | None = None) -> Scored:
     """Line up the rows of ``cv`` with the panel.
+
+    ``season_length`` is that of the seasonal-naive method whose errors are the scale; the panel's if None.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def score(cv: pd.DataFrame, panel: Panel, models: Sequence[str]) -> Scored:
     window, spacing = _windows(pairs)
     step = cv[columns.time].groupby(row_pair).rank(method="first").to_numpy().astype(np.int64)
     horizon = int(step.max())
-    scale = _scales(panel, pairs)
+    scale, square_scale = _scales(panel, pairs, season_length or panel.season_length)
     target = cv[columns.target].to_numpy(dtype=np.float64)
     seen = np.isfinite(target)
     if not seen.any():
@@ -68,6 +71,7 @@ def score(cv: pd.DataFrame, panel: Panel, models: Sequence[str]) -> Scored:
         forecasts=forecasts,
         target=target[seen],
         scale=scale[row_pair][seen],
+        square_scale=square_scale[row_pair][seen],
         series=series[seen],
         window=window[row_pair][seen],
         step=step[seen],
@@ -154,32 +158,37 @@ def _windows(pairs: Positions) -> tuple[Positions, int | None]:
     return from_end.max() - from_end, int(gaps.min()) if len(gaps) else None
 
 
-def _scales(panel: Panel, pairs: Positions) -> Floats:
-    """(P,) mean absolute error of the seasonal-naive method before each cutoff; NaN where there is none.
+def _scales(panel: Panel, pairs: Positions, season_length: int) -> tuple[Floats, Floats]:
+    """Mean absolute and root mean squared error, (P,) each, of the seasonal-naive method before each cutoff.
 
-    Where no two observed values lie a season apart, that of the naive method.
+    Where no two observed values lie a season apart, that of the naive method; NaN where there is none.
     """
-    scales = np.empty(pairs.shape[1])
+    scales = np.empty((2, pairs.shape[1]))
     chosen, first, counts = np.unique(pairs[0], return_index=True, return_counts=True)
     for s, start, count in zip(chosen, first, counts, strict=True):
         rows = slice(start, start + count)
         y, cutoffs = panel.series(int(s)), pairs[1][rows]
-        seasonal = _naive_error(y, cutoffs, panel.season_length)
-        scales[rows] = np.where(np.isnan(seasonal), _naive_error(y, cutoffs, 1), seasonal)
+        seasonal = _naive_errors(y, cutoffs, season_length)
+        own = np.where(np.isnan(seasonal), _naive_errors(y, cutoffs, 1), seasonal)
         # differences that are only rounding, as of 0.1 + 0.2 and 0.3, would make errors look endless
         noise = 8 * np.finfo(np.float64).eps * np.fmax.accumulate(np.abs(y))[cutoffs]
-        scales[rows][scales[rows] <= noise] = np.nan
-    return scales
+        scales[:, rows] = np.where(own <= noise, np.nan, own)
+    return scales[0], scales[1]
 
 
-def _naive_error(y: Floats, cutoffs: Positions, lag: int) -> Floats:
-    """Mean absolute difference over ``lag`` values, of the values up to each cutoff; NaN where there is none."""
+def _naive_errors(y: Floats, cutoffs: Positions, lag: int) -> Floats:
+    """(2, C) mean absolute and root mean squared difference over ``lag`` values, of the values up to each cutoff.
+
+    NaN where there is no difference.
+    """
     differences = np.abs(y[lag:] - y[:-lag])
-    total = np.concatenate([[0.0], np.nancumsum(differences)])
+    total = np.nancumsum([differences, differences**2], axis=1)
+    total = np.pad(total, ((0, 0), (1, 0)))
     count = np.concatenate([[0], np.cumsum(np.isfinite(differences))])
     known = np.clip(cutoffs + 1 - lag, 0, len(differences))  # differences that end at or before the cutoff
-    errors = np.full(len(cutoffs), np.nan)
-    np.divide(total[known], count[known], out=errors, where=count[known] > 0)
+    errors = np.full((2, len(cutoffs)), np.nan)
+    np.divide(total[:, known], count[known], out=errors, where=count[known] > 0)
+    errors[1] = np.sqrt(errors[1])
     return errors
 
 

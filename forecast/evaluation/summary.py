@@ -2,23 +2,79 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
 
+from forecast.errors import ParameterError
 from forecast.evaluation.verdict import Verdict
 
+# in the order of a table's columns; of coverage there is one column per level, "coverage-80", and so on
+FAMILIES = (
+    "MASE", "skill", "OWA", "sMAPE", "MAE", "RMSE", "RMSSE", "MAPE", "WAPE", "pinball", "CRPS", "WQL", "MSIS",
+    "coverage",
+)  # fmt: skip
+SHOWN = ("MASE", "skill", "OWA", "sMAPE", "MAE", "RMSE", "CRPS", "coverage")  # what fits a terminal
 LEGEND = {
     "MASE": "MASE is the mean absolute error over that of the seasonal-naive method before the cutoff",
+    "RMSSE": "RMSSE is the root mean squared error over that of the seasonal-naive method before the cutoff",
     "skill": "skill is the share of {baseline}'s MASE that is saved",
+    "OWA": "OWA is the mean of sMAPE and MASE relative to Naive2's",
     "sMAPE": "sMAPE runs from 0 to 1",
+    "MAPE": "MAPE leaves out values of zero",
+    "WAPE": "WAPE is the summed absolute error over the summed absolute target",
     "MAE": "MAE, RMSE and pinball are in units of the target",
     "CRPS": "CRPS is in units of the mean absolute target",
+    "WQL": "WQL is the CRPS of all series together",
+    "MSIS": "MSIS is the interval score over the scale of MASE",
     "coverage": "coverage is the share of values inside the interval",
 }
-_SHARE = re.compile(r"skill|coverage-.+")
-_FIXED = {"MASE": 3, "sMAPE": 4, "CRPS": 4}
+_SHARE = re.compile(r"skill|MAPE|WAPE|coverage-.+")
+_FIXED = {"MASE": 3, "RMSSE": 3, "OWA": 3, "sMAPE": 4, "CRPS": 4, "WQL": 4}
+
+
+def check_metrics(metrics: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Metrics in the spelling of a table's columns: families such as "coverage", or columns such as "coverage-80".
+
+    Raises
+    ------
+    ParameterError
+        If one of them is unknown.
+    """
+    if metrics is None:
+        return None
+    known = {family.lower(): family for family in FAMILIES}
+    found = []
+    for metric in [metrics] if isinstance(metrics, str) else metrics:
+        name, dash, member = str(metric).partition("-")
+        if name.lower() not in known:
+            raise ParameterError(f"The metric {metric!r} is unknown; choose among {', '.join(FAMILIES)}.")
+        found.append(known[name.lower()] + dash + member)
+    return tuple(dict.fromkeys(found))
+
+
+def chosen_columns(columns: Iterable[str], metrics: tuple[str, ...] | None) -> list[str]:
+    """The columns that these metrics mean, in their order; all columns if None.
+
+    Raises
+    ------
+    ParameterError
+        If there is no column for one of them.
+    """
+    names = [str(column) for column in columns]
+    if metrics is None:
+        return names
+    found: dict[str, None] = {}
+    for metric in metrics:
+        members = [name for name in names if metric in (name, name.partition("-")[0])]
+        if not members:
+            needs = {"OWA": "Naive2 among the models", "skill": "a naive method among the models"}
+            what = needs.get(metric, "forecasts with that level or quantile")
+            raise ParameterError(f"The metric {metric!r} needs {what}; add it to the backtest.")
+        found |= dict.fromkeys(members)
+    return list(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +82,9 @@ class Evaluation:
     """How well each model forecast, and which one to use."""
 
     table: pd.DataFrame
-    """One row per model (index ``model``), best first; MASE, skill, sMAPE (0 to 1), MAE, RMSE, and where the
-    backtest has intervals or quantiles also pinball, CRPS and coverage-80 ... (0 to 1)."""
+    """One row per model (index ``model``), best first; MASE, skill, OWA if ``Naive2`` was compared, sMAPE (0 to 1),
+    MAE, RMSE, RMSSE, MAPE, WAPE, and where the backtest has intervals or quantiles also pinball, CRPS, WQL,
+    MSIS-80 ..., coverage-80 ... (0 to 1) and pinball-0.1 ..."""
 
     verdict: Verdict
     baseline: str | None
@@ -36,14 +93,25 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     """What was left out or replaced: sentences for the user."""
 
+    metrics: tuple[str, ...] | None = None
+    """What to print; None for those that fit a terminal."""
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The columns of the table to print."""
+        if self.metrics is not None:
+            return self.table[chosen_columns(self.table.columns, self.metrics)]
+        there = {str(column).partition("-")[0] for column in self.table.columns}
+        return self.table[chosen_columns(self.table.columns, tuple(name for name in SHOWN if name in there))]
+
     def __str__(self) -> str:
-        table = formatted(self.table).rename_axis(index=None, columns="model").to_string()
+        table = formatted(self.shown).rename_axis(index=None, columns="model").to_string()
         lines = [table, "", self.verdict.text]
         return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
     def legend(self) -> str:
         """One sentence on the units of the columns that are there."""
-        columns = {str(column).split("-")[0] for column in self.table.columns}
+        columns = {str(column).partition("-")[0] for column in self.shown.columns}
         parts = [text.format(baseline=self.baseline) for name, text in LEGEND.items() if name in columns]
         return "; ".join(parts) + "."
 

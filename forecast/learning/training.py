@@ -14,13 +14,13 @@ import numpy.typing as npt
 from forecast.errors import DataError
 from forecast.learning.network import Network, Plan, aligned_zeros
 from forecast.progress import Progress
+from forecast.series.windows import Windows, WindowsBetween
 from forecast_kernels.jit import threads
 from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.windows.cpu import Windowing
 
 Array = npt.NDArray[Any]
-Windows = npt.NDArray[np.int64]  # (n, 2): series, cutoff
 
 LOSSES = {
     "squared": loss_kernels.SQUARED,
@@ -28,6 +28,7 @@ LOSSES = {
     "huber": loss_kernels.HUBER,
     "quantile": loss_kernels.QUANTILE,
 }
+AT_ONCE = 1 << 20  # windows that are put into a random order at once: 8 MB
 SCHEDULES = ("cosine", "step", "constant")
 
 
@@ -109,11 +110,12 @@ def rows_per_group(batch: int) -> int:
 def train(
     network: Network,
     data: WindowData,
-    windows: Windows,
+    windows: Windows | WindowsBetween,
     objective: Objective,
     schedule: Schedule,
     progress: Progress,
     validation: tuple[WindowData, Windows] | None = None,
+    num_threads: int | None = None,
 ) -> History:
     """Fit the parameters in place; with validation windows, the best ones seen are kept.
 
@@ -133,7 +135,7 @@ def train(
     batches = _Batches(windows, runner.batch, rng)
     validates = validation is not None and len(validation[1]) > 0
     step, ahead, sums = 0, 1, np.zeros(2)
-    with threads():
+    with threads(num_threads):
         while step < schedule.max_steps:
             # as many steps in one call as take about a tenth of a second, so that an interrupt is soon seen
             stop = min(step + ahead, step - step % report + report, schedule.max_steps)
@@ -172,27 +174,36 @@ def train(
     return history
 
 
-def predict(network: Network, data: WindowData, windows: Windows, objective: Objective) -> npt.NDArray[np.float64]:
+def predict(
+    network: Network, data: WindowData, windows: Windows, objective: Objective, num_threads: int | None = None
+) -> npt.NDArray[np.float64]:
     """Forecasts (n, h, Q) of n windows, in units of ``data.y``."""
     runner = _Runner(network, data, objective, min(512, len(windows)), training=False)
-    with threads():
+    with threads(num_threads):
         out = runner.forward(windows)
     return out.reshape(len(windows), objective.spec.horizon, len(objective.quantiles))
 
 
 class _Batches:
-    """All windows in random order, then in another one; the last batch of an order may be smaller."""
+    """All windows in random order, then in another one; the last batch of an order may be smaller.
 
-    def __init__(self, windows: Windows, size: int, rng: np.random.Generator) -> None:
+    Of more than ``AT_ONCE`` windows an order holds so many, drawn at random.
+    """
+
+    def __init__(self, windows: Windows | WindowsBetween, size: int, rng: np.random.Generator) -> None:
         self.windows, self.size, self.rng = windows, size, rng
-        self.order, self.at = rng.permutation(len(windows)), 0
+        self.order, self.at = self._shuffled(), 0
+
+    def _shuffled(self) -> npt.NDArray[np.int64]:
+        count = len(self.windows)
+        return self.rng.permutation(count) if count <= AT_ONCE else self.rng.integers(count, size=AT_ONCE)
 
     def take(self, count: int) -> tuple[Windows, npt.NDArray[np.int64]]:
         """The windows of the next batches, one after the other, and where each begins and ends."""
         chosen, bounds = [], [0]
         for _ in range(count):
             if self.at >= len(self.order):
-                self.order, self.at = self.rng.permutation(len(self.windows)), 0
+                self.order, self.at = self._shuffled(), 0
             chosen.append(self.order[self.at : self.at + self.size])
             bounds.append(bounds[-1] + len(chosen[-1]))
             self.at += self.size

@@ -14,6 +14,7 @@ MODELS = {
     "auto-arima": "forecast.models.arima:AutoARIMA",
     "arima": "forecast.models.arima:ARIMA",
     "seasonal-naive": "forecast.models.naive:SeasonalNaive",
+    "naive2": "forecast.models.naive2:Naive2",
     "naive": "forecast.models.naive:Naive",
     "drift": "forecast.models.naive:Drift",
     "historic-mean": "forecast.models.naive:HistoricMean",

@@ -38,6 +38,11 @@ class Fitted(ABC):
 
     model: "Model"
 
+    @property
+    def horizon(self) -> int | None:
+        """Steps that it was trained to forecast at once; None if any number of steps is alike."""
+        return None
+
     def predict(self, panel: Panel, h: int, quantiles: Sequence[float] = ()) -> Forecast:
         """Forecast the ``h`` steps after the end of every series of ``panel``.
 
@@ -111,6 +116,11 @@ class Model(ABC):
     def uses_covariates(self) -> bool:
         """Whether the covariates that a panel declares are used, if it has any."""
         return False
+
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether it forecasts quantiles, and not points alone."""
+        return True
 
     @property
     def name(self) -> str:

@@ -80,7 +80,7 @@ class Naive(Baseline):
     """Name of the forecast column."""
 
     def moments(self, y: Floats, season_length: int, h: int) -> Moments:
-        return _random_walk(y, h, drift=False)
+        return random_walk(y, h, drift=False)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Drift(Baseline):
     """Name of the forecast column."""
 
     def moments(self, y: Floats, season_length: int, h: int) -> Moments:
-        return _random_walk(y, h, drift=True)
+        return random_walk(y, h, drift=True)
 
 
 @dataclass(frozen=True)
@@ -112,19 +112,8 @@ class HistoricMean(Baseline):
 
 
 @dataclass(frozen=True)
-class SeasonalNaive(Baseline):
-    """The last observed value of the same season; sigma sqrt(seasons since it).
-
-    A season without any observed value takes the last observed value of all; a history in which no season was
-    observed twice takes its intervals from `Naive`.
-
-    Raises
-    ------
-    ParameterError
-        If ``season_length`` is less than 1.
-    """
-
-    default_name: ClassVar[str] = "SeasonalNaive"
+class Seasonal(Baseline):
+    """What the baselines that know seasons share."""
 
     season_length: int | None = None
     """Steps of a season; the panel's, by frequency, if None."""
@@ -137,6 +126,22 @@ class SeasonalNaive(Baseline):
 
     def season_of(self, panel: Panel) -> int:
         return panel.season_length if self.season_length is None else self.season_length
+
+
+@dataclass(frozen=True)
+class SeasonalNaive(Seasonal):
+    """The last observed value of the same season; sigma sqrt(seasons since it).
+
+    A season without any observed value takes the last observed value of all; a history in which no season was
+    observed twice takes its intervals from `Naive`.
+
+    Raises
+    ------
+    ParameterError
+        If ``season_length`` is less than 1.
+    """
+
+    default_name: ClassVar[str] = "SeasonalNaive"
 
     def _summary(self, panel: Panel) -> str:
         m = self.season_of(panel)
@@ -160,14 +165,15 @@ class SeasonalNaive(Baseline):
         same = np.diff(by_season % m) == 0
         residuals = np.diff(y[by_season])[same] / np.sqrt(steps[same] // m)
 
-        mean, deviation = _random_walk(y, h, drift=False)
+        mean, deviation = random_walk(y, h, drift=False)
         mean[known] = y[source[known]]
         if len(residuals):
             deviation[known] = _deviation(residuals, 0) * np.sqrt((future - source)[known] // m)
         return mean, deviation
 
 
-def _random_walk(y: Floats, h: int, drift: bool) -> Moments:
+def random_walk(y: Floats, h: int, drift: bool) -> Moments:
+    """Mean and standard deviation, (h,) each, of the steps after a history (n,), with or without a drift."""
     t = np.flatnonzero(~np.isnan(y))
     steps = np.diff(t)
     span = int(t[-1] - t[0])

@@ -154,7 +154,7 @@ def _windows(panel: Panel, cv: pd.DataFrame) -> str:
 
 
 def _accuracy(evaluation: Evaluation) -> str:
-    cells, winners = formatted(evaluation.table), best(evaluation.table)
+    cells, winners = formatted(evaluation.shown), best(evaluation.shown)
     head = [("model", ""), *((str(name), "n") for name in cells)]
     rows = []
     for model, row in cells.iterrows():

@@ -110,7 +110,7 @@ def loss_figure(losses: Mapping[str, Mapping[int, float]]) -> "Figure":
 
 
 def horizon_figure(table: pd.DataFrame, metric: str = "MASE") -> "Figure":
-    """Draw a metric per step ahead and model, as ``metrics.by_horizon`` gives them."""
+    """Draw a metric per step ahead and model, e.g. a pivot of ``metrics.breakdown`` by step."""
     curves = {str(name): _points(table.index, table[name]) for name in table}
     figure, ax = _curves(curves, "steps ahead", metric)
     ax.set_ylim(bottom=0)

@@ -4,9 +4,10 @@ import os
 import re
 import stat
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pandas as pd
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
+    "atomic_file",
     "evaluation_table",
     "forecast_table",
     "html_report",
@@ -49,7 +51,16 @@ def write_text_atomic(path: str | Path, text: str | bytes) -> None:
     ParameterError
         If the path is a folder, its folder does not exist, or it cannot be written to.
     """
-    content = text.encode("utf-8") if isinstance(text, str) else text
+    with atomic_file(path) as file:
+        file.write(text.encode("utf-8") if isinstance(text, str) else text)
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing that takes the place of ``path`` when it is closed, or never if something fails.
+
+    As `write_text_atomic`, for what is written bit by bit.
+    """
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise ParameterError(f"Cannot write {str(path)!r}: it is a folder; give the name of a file.")
@@ -58,20 +69,19 @@ def write_text_atomic(path: str | Path, text: str | bytes) -> None:
             f"Cannot write {str(path)!r}: the folder {str(target.parent)!r} does not exist; create it."
         )
     try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(content)
-        else:
-            _replace(target, content)
+        with open(target, "wb") if target.exists() and not target.is_file() else _replacing(target) as file:
+            yield file
     except OSError as error:
         reason = error.strerror or str(error)
         raise ParameterError(f"Cannot write {str(path)!r}: {reason}; choose another place.") from error
 
 
-def _replace(target: Path, content: bytes) -> None:
+@contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
     temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(content)
+            yield file
         if target.exists():
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         os.replace(temporary, target)
@@ -126,15 +136,12 @@ def _parquet(table: pd.DataFrame, path: str | Path) -> bytes:
 
 
 def evaluation_table(evaluation: Evaluation) -> "Table":
-    """The figures of an evaluation for the terminal, the best of each column in bold.
-
-    pinball stays out, so that intervals of one or two levels fit 80 characters; CRPS is the same loss, scaled.
-    """
+    """The figures of an evaluation for the terminal, the best of each column in bold."""
     from rich.text import Text
 
     table = _plain_table(None)
     table.add_column("model", no_wrap=True)
-    cells, winners = formatted(evaluation.table).drop(columns="pinball", errors="ignore"), best(evaluation.table)
+    cells, winners = formatted(evaluation.shown), best(evaluation.shown)
     for column in cells.columns:
         head = str(column).replace("coverage-", "coverage\n")
         table.add_column(head, justify="right", min_width=max(map(len, cells[column])), overflow="fold")

@@ -4,7 +4,7 @@ Notation: S series, N observations of all series together, n_s the length of ser
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -150,3 +150,26 @@ class Panel:
     def with_notes(self, notes: Sequence[str]) -> "Panel":
         """The same panel with more to say."""
         return replace(self, notes=self.notes + tuple(notes))
+
+
+def stack(panels: Sequence[Panel]) -> Panel:
+    """One panel of the series of all: histories of the same series at several cutoffs keep their identifiers."""
+    if len(panels) == 1:
+        return panels[0]
+    ends = np.cumsum([0, *(panel.indptr[-1] for panel in panels)])
+    columns = [field.name for field in fields(Panel) if isinstance(getattr(panels[0], field.name), dict)]
+    tables: dict[str, Any] = {
+        column: {
+            name: np.concatenate([getattr(panel, column)[name] for panel in panels])
+            for name in getattr(panels[0], column)
+        }
+        for column in columns
+    }
+    return replace(
+        panels[0],
+        ids=np.concatenate([panel.ids for panel in panels]),
+        indptr=np.concatenate([[0], *(panel.indptr[1:] + end for panel, end in zip(panels, ends[:-1], strict=True))]),
+        y=np.concatenate([panel.y for panel in panels]),
+        starts=np.concatenate([panel.starts for panel in panels]),
+        **tables,
+    )

@@ -5,6 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from forecast import Forecaster
+
 
 @pytest.fixture
 def model(run, air, tmp_path):
@@ -63,3 +65,12 @@ def test_predicting_with_a_network_tells_that_it_compiles(run, air, tmp_path, mo
     monkeypatch.setattr("forecast.learning.warmup.warmup", lambda progress: told.append(progress))
     assert run("predict", tmp_path / "model", "-h", 12).exit_code == 0
     assert len(told) == 1 and told[0] is not None
+
+
+def test_saved_model_forecasts_calibrated_counts(run, air, model, tmp_path):
+    file = tmp_path / "out.csv"
+    limits = ("--intervals", "conformal", "--integer", "--non-negative", "--level", "80")
+    assert run("predict", model, "-h", 12, *limits, "--output", file).exit_code == 0
+    expected = Forecaster.load(model).predict(12, level=[80], intervals="conformal", integer=True, non_negative=True)
+    pd.testing.assert_frame_equal(pd.read_csv(file, parse_dates=["timestamp"]), expected, check_dtype=False)
+    assert (expected["Naive-hi-80"] % 1 == 0).all()

@@ -87,13 +87,16 @@ def test_without_refit_models_are_fitted_once_on_the_history_before_the_first_cu
     spy = Toy()
     frame = backtest([spy], make_panel(), h=4, n_windows=3, refit=False)
     assert [panel.ends[0] for panel in fits(spy)] == [frame["cutoff"].min()]
-    assert [panel.ends[0] for panel in predictions(spy)] == list(frame["cutoff"].unique())
+    (seen,) = predictions(spy)  # all cutoffs in one call
+    assert list(seen.ends) == list(frame["cutoff"].unique())
 
 
 def test_refit_2_fits_at_every_second_cutoff():
     spy = Toy()
     frame = backtest([spy], make_panel(), h=3, n_windows=5, refit=2)
     assert [panel.ends[0] for panel in fits(spy)] == list(frame["cutoff"].unique()[::2])
+    cutoffs = list(frame["cutoff"].unique())
+    assert [list(panel.ends) for panel in predictions(spy)] == [cutoffs[:2], cutoffs[2:4], cutoffs[4:]]
 
 
 def test_input_size_shows_only_the_last_values():

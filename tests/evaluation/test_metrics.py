@@ -9,7 +9,7 @@ from utilsforecast.evaluation import evaluate as ecosystem_evaluate
 
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.backtest import backtest
-from forecast.evaluation.metrics import by_horizon, by_series, evaluate
+from forecast.evaluation.metrics import evaluate
 from tests.toys import PASSENGERS, Toy, ToyNetwork, make_panel
 
 
@@ -203,8 +203,12 @@ def test_window_of_zeros_does_not_blow_up_the_crps():
 
 
 def test_columns_come_in_one_order(panel, cv):
-    expected = ["MASE", "skill", "sMAPE", "MAE", "RMSE", "pinball", "CRPS", "coverage-80", "coverage-95"]
-    assert list(evaluate(cv, panel, MODELS).table.columns) == expected
+    result = evaluate(cv, panel, MODELS)
+    expected = ["MASE", "skill", "sMAPE", "MAE", "RMSE", "CRPS", "coverage-80", "coverage-95"]
+    assert list(result.shown.columns) == expected
+    every = ["MASE", "skill", "sMAPE", "MAE", "RMSE", "RMSSE", "MAPE", "WAPE", "pinball", "CRPS", "WQL"]
+    every += ["MSIS-80", "MSIS-95", "coverage-80", "coverage-95"]
+    assert list(result.table.columns) == every + [f"pinball-{q}" for q in (0.025, 0.1, 0.5, 0.9, 0.975)]
 
 
 def test_the_best_model_comes_first(panel, cv):
@@ -227,24 +231,6 @@ def test_time_zones_are_understood_across_the_clock_change(freq):
 def test_the_callers_column_names_are_used():
     panel = make_panel({1: PASSENGERS}, id="shop", time="month", target="sales")
     assert not evaluate(backtest(MODELS, panel, h=3), panel, MODELS).table.empty
-
-
-def test_by_series_averages_to_the_table(panel, cv):
-    table = by_series(cv, panel, MODELS, "RMSE")
-    assert list(table.index) == ["a", "b"]
-    assert table.index.name == "unique_id"
-    assert table.mean().to_dict() == pytest.approx(evaluate(cv, panel, MODELS).table["RMSE"].to_dict())
-
-
-def test_by_horizon_averages_to_the_table(panel, cv):
-    table = by_horizon(cv, panel, MODELS)
-    assert list(table.index) == [1, 2, 3, 4]
-    assert table.mean().to_dict() == pytest.approx(evaluate(cv, panel, MODELS).table["MASE"].to_dict())
-
-
-def test_unknown_metric_lists_the_known_ones(panel, cv):
-    with pytest.raises(ParameterError, match="'WAPE' is unknown; choose one of MASE, sMAPE, MAE, RMSE"):
-        by_series(cv, panel, MODELS, "WAPE")
 
 
 def test_model_without_forecasts_is_named(panel, cv):

@@ -13,9 +13,11 @@ import pytest
 
 from forecast.learning import training
 from forecast.learning.training import Schedule, predict, train
+from forecast.models.recurrent.lstm import LSTM
 from forecast.progress import Silent
 from forecast_kernels.jit import threads
 from tests import sine
+from tests.toys import make_panel
 
 ROOT = Path(__file__).parents[2]
 several = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
@@ -46,18 +48,21 @@ def run_script(script, **environment):
 @several
 def test_number_of_threads_does_not_change_one_bit(monkeypatch):
     held, found = [], []
+
+    @contextmanager
+    def watched(count):
+        with threads(count):
+            held.append(numba.get_num_threads())
+            yield
+
+    monkeypatch.setattr(training, "threads", watched)
+    panel = make_panel({"a": np.sin(np.arange(80.0)), "b": np.cos(np.arange(60.0))})
     for count in (1, 2):
-
-        @contextmanager
-        def counted(count=count):
-            with threads(count):
-                held.append(numba.get_num_threads())
-                yield
-
-        monkeypatch.setattr(training, "threads", counted)
-        found.append(trained(1))
-    assert held == [1, 1, 2, 2]  # train and predict, twice
-    np.testing.assert_array_equal(*found)
+        fitted = LSTM(max_steps=20, batch_size=32, hidden_size=8, num_threads=count).fit(panel, 4)
+        found.append((fitted.network.theta, fitted.predict(panel, 4).point))
+    assert held == [1, 1, 2, 2]  # fit and predict, twice
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_threads_are_restored_also_after_an_error():

@@ -6,7 +6,7 @@ import pytest
 from forecast.errors import ParameterError
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.intervals import attach, probabilities
-from forecast.evaluation.metrics import by_horizon
+from forecast.evaluation.metrics import breakdown
 from forecast.reporting.plot import forecast_figure, horizon_figure, loss_figure, png
 from tests.toys import PASSENGERS, Toy, make_panel
 
@@ -103,7 +103,8 @@ def test_no_losses_are_said_so():
 def test_error_by_step_is_drawn_per_model():
     panel = make_panel()
     models = [Toy(), Toy(alias="Season", lag=12)]
-    table = by_horizon(backtest(models, panel, h=6), panel, models)
+    figures = breakdown(backtest(models, panel, h=6), panel, models, by="step")
+    table = figures.pivot(index="step", columns="model", values="MASE")
     (ax,) = horizon_figure(table).axes
     assert [list(line.get_xdata()) for line in ax.lines] == [[1, 2, 3, 4, 5, 6]] * 2
 

@@ -21,6 +21,7 @@ _LEAST = {
     "horizon": 1, "context_length": 1, "patch_length": 1, "season_length": 0, "hidden_size": 1, "num_layers": 1,
     "embedding_size": 0, "head_size": 0, "batch_size": 1, "max_steps": 0, "max_epochs": 1, "seed": 0,
     "early_stopping_patience": 0, "val_size": 0, "val_check_steps": 1,
+    "num_threads": 1,
 }  # fmt: skip
 _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     "learning_rate": (lambda value: 0 < value < inf, "above 0"),
@@ -30,8 +31,8 @@ _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     "clip_norm": (lambda value: 0 <= value < inf, "at least 0"),
 }
 _CHOICES = {
-    "loss": tuple(LOSSES), "schedule": SCHEDULES, "transform": ("auto", "log", "none"), "scaler": ("auto", *SCALERS),
-    "device": ("cpu", "auto", "cuda"),
+    "loss": tuple(LOSSES), "point": ("median", "mean"), "schedule": SCHEDULES, "transform": ("auto", "log", "none"),
+    "scaler": ("auto", *SCALERS), "device": ("cpu", "auto", "cuda"),
 }  # fmt: skip
 
 
@@ -50,6 +51,8 @@ def check_config(model: "LSTM") -> None:
     for name, choices in _CHOICES.items():
         if getattr(model, name) not in choices:
             raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be one of {', '.join(choices)}.")
+    if model.point == "mean" and model.loss not in ("quantile", "squared"):
+        raise ParameterError(f"LSTM's loss {model.loss!r} learns no mean; take loss='quantile' or leave point out.")
     for name in ("mask_input", "covariates"):
         if not isinstance(getattr(model, name), bool):
             raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be True or False.")

@@ -19,11 +19,11 @@ from forecast.models.base import Fitted, Forecast, Model, State
 from forecast.models.recurrent.checks import SCALERS, check_config
 from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
 from forecast.models.recurrent.inputs import Arrays, Inputs
-from forecast.models.recurrent.paths import interpolated, simulate
+from forecast.models.recurrent.paths import interpolated, mean_weights, simulate
 from forecast.progress import Progress
 from forecast.series.panel import Panel
 from forecast.series.scaling import allows_log, levels, restored, transformed
-from forecast.series.windows import windows_at_end, windows_between
+from forecast.series.windows import Windows, WindowsBetween, windows_at_end
 from forecast_kernels.windows.cpu import Windowing
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
@@ -70,6 +70,8 @@ class LSTM(Model):
     """"quantile", "absolute", "squared" or "huber"; only "quantile" gives intervals."""
     quantiles: tuple[float, ...] = QUANTILES
     """Probabilities learned with the quantile loss; must hold 0.5, the point forecast. Others are interpolated."""
+    point: str = "median"
+    """The point forecast of the quantile loss: "median", or "mean", the integral of the quantile function."""
     huber_delta: float = 1.0
     """Where the Huber loss turns from squared to absolute, in units of a window's scale."""
     transform: str = "auto"
@@ -102,6 +104,8 @@ class LSTM(Model):
     """Training steps between validations."""
     seed: int = 0
     """Same seed, same numbers, whatever the number of threads."""
+    num_threads: int | None = None
+    """Threads to compute with, at most those of ``NUMBA_NUM_THREADS``; None: all of these."""
     device: str = "cpu"
     """"cpu", or "auto", which takes it."""
     weights: Mapping[str, npt.NDArray[Any]] | str | None = None
@@ -127,6 +131,10 @@ class LSTM(Model):
         }  # fmt: skip
         return cls(**{**settings, **options})
 
+    @property
+    def has_quantiles(self) -> bool:
+        return self.loss == "quantile" and len(self.quantiles) > 1
+
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> "FittedLSTM":
         if self.device not in ("cpu", "auto"):
             raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
@@ -150,7 +158,7 @@ class LSTM(Model):
         schedule = _schedule(resolved, len(windows))
         progress.start(self.name, schedule.max_steps)
         try:
-            history = train(network, data, windows, objective, schedule, progress, validation)
+            history = train(network, data, windows, objective, schedule, progress, validation, self.num_threads)
         finally:
             progress.finish()
         return FittedLSTM(self, resolved, network, history, inputs)
@@ -201,6 +209,10 @@ class FittedLSTM(Fitted):
         self.inputs = inputs
 
     @property
+    def horizon(self) -> int | None:
+        return self.resolved.horizon
+
+    @property
     def losses_(self) -> dict[int, float]:
         """Training step -> mean training loss since the report before."""
         return self.history.losses
@@ -235,16 +247,22 @@ class FittedLSTM(Fitted):
         horizon = objective.spec.horizon
 
         def block(history: WindowData, known: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-            out = predict(self.network, history, windows_at_end(known), objective)
+            out = predict(self.network, history, windows_at_end(known), objective, self.model.num_threads)
             out.sort(axis=2)
             return out
 
+        mean = self.model.point == "mean" and len(grid) > 1
+        wanted = (*quantiles, *objective.quantiles) if mean else quantiles
         if h <= horizon:
             out = block(data, panel.lengths)[:, :h]
             point, spread = out[:, :, middle], interpolated(out, grid, quantiles)
+            spread = np.concatenate([spread, out], axis=2) if mean else spread
         else:
-            point, spread = simulate(block, data, self._tail, h, horizon, grid, quantiles, self.model.seed)
-        return restored(point, log), restored(spread, log)
+            point, spread = simulate(block, data, self._tail, h, horizon, grid, wanted, self.model.seed)
+        point, spread = restored(point, log), restored(spread, log)
+        if mean:
+            point, spread = spread[:, :, len(quantiles) :] @ mean_weights(grid), spread[:, :, : len(quantiles)]
+        return point, spread
 
     def describe(self) -> str:
         r = self.resolved
@@ -322,7 +340,7 @@ def _data(resolved: LSTM, panel: Panel, exog: Arrays) -> tuple[WindowData, npt.N
     return WindowData(y, panel.indptr, stats, floors, *exog), log
 
 
-def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _windows(resolved: LSTM, panel: Panel) -> tuple[WindowsBetween, Windows]:
     """Training windows, and those that forecast the held-out values."""
     lengths, season = panel.lengths, resolved.season_length or 0
     context, horizon = int(resolved.context_length or 1), int(resolved.horizon or 1)
@@ -333,7 +351,7 @@ def _windows(resolved: LSTM, panel: Panel) -> tuple[npt.NDArray[np.int64], npt.N
         wanted = context
     first = np.maximum(np.minimum(wanted, last), 1)
     judged = np.maximum(last + 1, 1)
-    return windows_between(first, last), windows_between(judged, np.maximum(lengths - horizon, judged))
+    return WindowsBetween(first, last), WindowsBetween(judged, np.maximum(lengths - horizon, judged))[:]
 
 
 def _schedule(model: LSTM, windows: int) -> Schedule:

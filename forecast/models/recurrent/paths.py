@@ -28,6 +28,14 @@ def interpolated(values: Floats, grid: Floats, quantiles: tuple[float, ...]) -> 
     return np.sort(values[..., place] * (1 - weight) + values[..., place + 1] * weight, axis=-1)
 
 
+def mean_weights(grid: Floats) -> Floats:
+    """(K,) weights of the learned quantiles in the mean: the integral of `interpolated` over all probabilities."""
+    points = 10_000
+    place, weight = _places(grid, (np.arange(points) + 0.5) / points)
+    left, right = (np.bincount(p, w, len(grid)) for p, w in ((place, 1 - weight), (place + 1, weight)))
+    return np.asarray((left + right) / points)
+
+
 def _places(grid: Floats, quantiles: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
     """Left neighbour among the grid, and the weight of the right one, for each probability."""
     score = np.array([NormalDist().inv_cdf(float(p)) for p in grid])
