@@ -53,55 +53,43 @@ def cell_losses(scored: Scored, cells: Codes) -> Losses:
 
 def pooled_losses(scored: Scored, groups: Codes) -> Losses:
     """WAPE, and where there are quantiles WQL: sums of errors over sums of absolute targets, of all rows of a group."""
-    from utilsforecast.losses import scaled_crps, wape
+    from utilsforecast.losses import wape
 
     table = _Table(scored, groups)
     found = {"WAPE": table.loss(wape, scored.models, scored.models)}
-    asked = _asked_quantiles(scored)
-    if asked:
-        weighted = [_of_quantiles(table, scaled_crps, model, quantiles) for model, quantiles in asked.items()]
-        found["WQL"] = pd.concat(weighted, axis=1)[table.moved]
-    return found
+    pinball = _quantile_losses(scored, table)
+    return found | ({"WQL": pinball["CRPS"]} if pinball else {})
 
 
 def _quantile_losses(scored: Scored, table: "_Table") -> Losses:
-    from utilsforecast.losses import mqloss, quantile_loss, scaled_crps
+    from utilsforecast.losses import quantile_loss
 
-    found: dict[str, list[pd.DataFrame]] = {}
-    for model, quantiles in _asked_quantiles(scored).items():
-        found.setdefault("pinball", []).append(_of_quantiles(table, mqloss, model, quantiles))
-        # a cell of zeros has no scale for the CRPS
-        found.setdefault("CRPS", []).append(_of_quantiles(table, scaled_crps, model, quantiles)[table.moved])
-        for q, column in quantiles.items():
-            single = table.loss(quantile_loss, [column], {model: column}, q=q)
-            found.setdefault(f"pinball-{q:g}", []).append(single)
-    return {name: pd.concat(parts, axis=1) for name, parts in found.items()}
+    columns: dict[float, dict[str, str]] = {}  # quantile -> model -> column
+    for model in scored.models:
+        for q, column in quantile_columns(list(scored.forecasts.columns), model).items():
+            columns.setdefault(q, {})[model] = column
+    if not columns:
+        return {}
+    # one call a quantile for all models: a call takes ten milliseconds whatever it is given
+    single = {q: table.loss(quantile_loss, of.values(), of, q=q) for q, of in sorted(columns.items())}
+    mean = pd.concat(single.values()).groupby(level=0).mean()
+    mean = mean[[model for model in scored.models if model in mean]]
+    # a cell of zeros has no scale for the CRPS
+    crps = 2 * mean.div(table.level, axis=0)[table.level > 0]
+    return {"pinball": mean, "CRPS": crps} | {f"pinball-{q:g}": losses for q, losses in single.items()}
 
 
 def _interval_losses(scored: Scored, table: "_Table") -> Losses:
     from utilsforecast.losses import coverage, winkler_score
 
-    found: dict[str, list[pd.DataFrame]] = {}
     levels = levels_of(scored.forecasts.columns)
-    for model in scored.models:
-        for level in levels.get(model, []):
-            bounds = [f"{model}-lo-{level}", f"{model}-hi-{level}"]
-            score = table.loss(winkler_score, bounds, [model], scored.scale, level=level)
-            found.setdefault(f"MSIS-{level}", []).append(score)
-            found.setdefault(f"coverage-{level}", []).append(table.loss(coverage, bounds, [model], level=level))
-    return {name: pd.concat(parts, axis=1) for name, parts in found.items()}
-
-
-def _asked_quantiles(scored: Scored) -> dict[str, dict[float, str]]:
-    """Model -> quantile -> column, of the models that have quantiles."""
-    columns = list(scored.forecasts.columns)
-    found = {model: quantile_columns(columns, model) for model in scored.models}
-    return {model: quantiles for model, quantiles in found.items() if quantiles}
-
-
-def _of_quantiles(table: "_Table", loss: Callable[..., Any], model: str, quantiles: dict[float, str]) -> pd.DataFrame:
-    names = list(quantiles.values())
-    return table.loss(loss, names, {model: names}, quantiles=np.array(list(quantiles)))
+    found: Losses = {}
+    for level in sorted({level for model in scored.models for level in levels.get(model, [])}):
+        names = [model for model in scored.models if level in levels.get(model, [])]
+        bounds = [f"{model}-{side}-{level}" for model in names for side in ("lo", "hi")]
+        found[f"MSIS-{level}"] = table.loss(winkler_score, bounds, names, scored.scale, level=level)
+        found[f"coverage-{level}"] = table.loss(coverage, bounds, names, level=level)
+    return found
 
 
 class _Table:
@@ -109,7 +97,7 @@ class _Table:
 
     def __init__(self, scored: Scored, groups: Codes) -> None:
         self._scored, self._groups = scored, groups
-        self.moved = pd.Series(np.abs(scored.target)).groupby(groups).sum() > 0
+        self.level = pd.Series(np.abs(scored.target)).groupby(groups).mean()
 
     def loss(
         self, loss: Callable[..., Any], columns: Iterable[str], models: Any, scale: Any = 1.0, **options: Any

@@ -182,15 +182,6 @@ def test_window_without_one_observed_value_is_neutral():
     assert (found["base"][0, 0], found["scale"][0], found["target"][0, 0]) == (0, 1, 3)
 
 
-def test_row_without_a_series_is_empty():
-    found = gather([[1.0, 2.0, 3.0]], [(-1, -1), (0, 2)], context=2, patch=1, horizon=2, season=1, center="mean")
-    for name in ("extra", "base", "target", "mask"):
-        np.testing.assert_array_equal(found[name][0], 0, err_msg=name)
-    np.testing.assert_array_equal(found["x"][:, 0], 0)
-    assert found["scale"][0] == 1
-    assert found["mask"][1, 0] == 1
-
-
 def test_series_do_not_see_their_neighbours():
     found = gather([[100.0], [1.0], [100.0]], [(1, 1)], context=3, patch=1, horizon=2, season=1)
     np.testing.assert_array_equal(found["x"][:, 0, 0], [0, 0, 1])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from forecast_kernels.jit import Array, cell, kernel
+from forecast_kernels.jit import Array, cell, kernel, wide_vectors
 
 NONE, LAST, MEAN, SERIES = 0, 1, 2, 3
 
@@ -57,7 +57,7 @@ def gather_windows(
     exog: Array,  # (M, C) read: standardised covariates, NaN where unknown
     spans: Array,  # (S, 3) read: row of exog at the first value of each series; the rows there are: from, to before
     statics: Array,  # (S, Z) read: what the head gets of each series
-    windows: Array,  # (B, 2) read: series, cutoff; series -1 gives an empty row
+    windows: Array,  # (B, 2) read: series, cutoff
     spec: Windowing,  # Windowing
     x: Array,  # (T, B, F) written
     extra: Array,  # (B, X) written: normalised seasonal-naive forecast (h) if there is a season; each covariate known
@@ -69,6 +69,7 @@ def gather_windows(
     mask: Array,  # (B, h) written: 1 where the target is observed
 ) -> None:
     """Fill the inputs and targets of one batch; allocates nothing."""
+    wide_vectors()
     T = x.dtype.type
     L, P, h = spec.context, spec.patch, spec.horizon
     for r in range(windows.shape[0]):
@@ -80,9 +81,6 @@ def gather_windows(
             target[r, j] = mask[r, j] = base[r, j] = 0
         for j in range(extra.shape[1]):
             extra[r, j] = 0
-        scale[r] = 1
-        if s < 0:
-            continue
         first, n = indptr[s], indptr[s + 1] - indptr[s]
 
         # location and scale of the observed part of the context
@@ -108,13 +106,15 @@ def gather_windows(
 
         for t in range(x.shape[0]):
             start = cutoff - L + t * P  # place in the series of the patch's first value; below 0 is left padding
-            row = x[t, r]
-            for p in range(max(0, -start), P):
-                value = y[first + start + p]
-                if value == value:
-                    row[p] = T((value - center) / spread)
-                    if spec.masked == 1:
-                        row[P + p] = T(1)
+            skipped = min(max(0, -start), P)
+            values, row = y[first + start + skipped : first + start + P], x[t, r, skipped:P]
+            for p in range(P - skipped):  # without a branch, so that it vectorises
+                value = values[p]
+                row[p] = T((value - center) / spread) if value == value else T(0)
+            if spec.masked == 1:
+                seen = x[t, r, P + skipped : 2 * P]
+                for p in range(P - skipped):
+                    seen[p] = T(1) if values[p] == values[p] else T(0)
 
         # covariates as distances from their mean in the context: their own level would tell each window from all others
         C, origin = exog.shape[1], spans[s, 0] + cutoff - L if exog.shape[1] > 0 else 0
