@@ -2,7 +2,7 @@
 
 Nothing here imports what it checks. Agreement of these references with PyTorch and Keras is proved in test_naive.py.
 
-Notation: B batch, T time, D inputs, H hidden, Q quantiles, S optimiser steps, n parameters.
+Notation: B batch, T time, D inputs, H hidden, Q quantiles, S optimiser steps, n parameters (of an ARMA: values).
 """
 
 from collections.abc import Callable
@@ -253,3 +253,60 @@ def window(
     future = np.concatenate([values[cutoff:], np.full(horizon, np.nan)])[:horizon]
     target = np.where(np.isnan(future), 0.0, (future - base) / scale)
     return {"x": inputs, "extra": extra, "base": base, "scale": scale, "target": target, "mask": ~np.isnan(future)}
+
+
+def from_partials(partials: Any) -> Floats:
+    """Partial autocorrelations -> autoregressive coefficients, by the recursion of Durbin and Levinson."""
+    phi = np.zeros(0)
+    for r in np.asarray(partials, np.float64):
+        phi = np.append(phi - r * phi[::-1], r)
+    return phi
+
+
+def seasonal_product(short: Any, seasonal: Any, season: int) -> Floats:
+    """(1 + short_1 B + ..) (1 + seasonal_1 B^s + ..), constant term first."""
+    long = np.zeros(len(seasonal) * season + 1)
+    long[0] = 1.0
+    long[season * np.arange(1, len(seasonal) + 1)] = seasonal
+    return np.convolve(np.append(1.0, short), long)
+
+
+def kalman(y: Any, ar: Any, ma: Any, h: int = 0) -> tuple[Floats, Floats]:
+    """Errors and variances of the one-step forecasts of an ARMA process with innovations of variance 1.
+
+    Parameters
+    ----------
+    y : array (n,), NaN where unobserved
+    ar, ma : arrays (a + 1,), (b + 1,), the polynomials, 1 first; the process is stationary
+    h : int, values after the last, whose forecasts come last
+
+    Returns
+    -------
+    errors, variances : arrays (n + h,)
+        An error is NaN where the value is unobserved; after the last value, minus the forecast.
+    """
+    r = max(len(ar) - 1, len(ma))
+    T, R = np.eye(r, k=1), np.zeros((r, 1))
+    T[: len(ar) - 1, 0] = -np.asarray(ar)[1:]
+    R[: len(ma), 0] = ma
+    state = np.zeros((r, 1))
+    P = np.linalg.solve(np.eye(r * r) - np.kron(T, T), (R @ R.T).ravel()).reshape(r, r)
+    errors, variances = [], []
+    for t in range(len(y) + h):
+        value = y[t] if t < len(y) else 0.0
+        errors.append(value - state[0, 0])
+        variances.append(P[0, 0])
+        if t < len(y) and not np.isnan(value):
+            gain = P[:, :1] / P[0, 0]
+            state = state + gain * errors[-1]
+            P = P - gain @ P[:1]
+        state, P = T @ state, T @ P @ T.T + R @ R.T
+    return np.array(errors), np.array(variances)
+
+
+def concentrated_likelihood(errors: Any, variances: Any) -> tuple[float, float]:
+    """Gaussian log-likelihood of errors with these variances times the best common factor, and that factor."""
+    seen = ~np.isnan(errors)
+    e, v = np.asarray(errors)[seen], np.asarray(variances)[seen]
+    factor = float(np.mean(e * e / v))
+    return float(-0.5 * (len(e) * (np.log(2 * np.pi * factor) + 1) + np.log(v).sum())), factor

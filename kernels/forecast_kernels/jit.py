@@ -175,6 +175,11 @@ def kernel(function: F) -> F:
     return _compiled(function)
 
 
+def part(function: F) -> F:
+    """Compile a part of kernels: only compiled code can call it, which saves compiling the way in from Python."""
+    return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 def parallel_kernel(function: F) -> F:
     """Compile a kernel whose ``prange`` runs on Numba's threads; a long loop body compiles slowly, so call a kernel.
 
