@@ -107,11 +107,12 @@ def predict(
         panel = forecaster.read(file)
         tell(panel, quiet)
     panel = options.with_future_data(panel, future_data, horizon)
-    if any(fitted.model.is_network for fitted in forecaster.fitted_.values()):
+    kernels = {group for fitted in forecaster.fitted_.values() if (group := fitted.model.kernels) is not None}
+    if kernels:
         from forecast.learning.warmup import warmup
 
         with progress_on_stderr(quiet) as progress:
-            warmup(progress)  # on a machine that has not compiled the kernels yet, this takes a while
+            warmup(progress, *kernels)  # on a machine that has not compiled the kernels yet, this takes a while
     with progress_on_stderr(quiet) as progress:
         frame = forecaster.predict(
             horizon, levels, df=panel, intervals=kind, non_negative=non_negative, integer=integer, progress=progress

@@ -1,4 +1,4 @@
-"""Compile every kernel that training and prediction need, once for a processor, with progress."""
+"""Compile every kernel that fitting and prediction need, once for a processor, with progress."""
 
 from collections.abc import Callable
 
@@ -14,36 +14,45 @@ from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
 from forecast_kernels.windows.cpu import MEAN, Windowing, gather_windows
 
 LABEL = "Compiling kernels (once on this machine)"
-_warm = False
+_warm: set[str] = set()
 
 
-def is_warm() -> bool:
-    """Whether the kernels are compiled: in this process, or in the cache."""
-    folder = cache_folder()
-    return _warm or (folder is not None and (folder / "complete").exists())
+def is_warm(*groups: str) -> bool:
+    """Whether groups of kernels, by default all, are compiled: in this process, or in the cache."""
+    return all(group in _warm or _is_marked(group) for group in groups or _STEPS)
 
 
-def warmup(progress: Progress | None = None) -> None:
-    """Compile the kernels, or do nothing if they are; about ten seconds the first time."""
-    global _warm
-    if is_warm():
+def warmup(progress: Progress | None = None, *groups: str) -> None:
+    """Compile groups of kernels, by default all, or do nothing if they are; about ten seconds each the first time."""
+    cold = [group for group in groups or _STEPS if not is_warm(group)]
+    if not cold:
         return
     progress = progress or Silent()
-    steps = _steps()
-    progress.start(LABEL, len(steps))
+    steps = {group: _STEPS[group]() for group in cold}
+    progress.start(LABEL, sum(map(len, steps.values())))
     try:
-        for step in steps:
-            step()
-            progress.advance()
+        for group in cold:
+            for step in steps[group]:
+                step()
+                progress.advance()
+            _mark(group)
     finally:
         progress.finish()
-    _warm = True
+
+
+def _is_marked(group: str) -> bool:
+    folder = cache_folder()
+    return folder is not None and (folder / f"complete-{group}").exists()
+
+
+def _mark(group: str) -> None:
+    _warm.add(group)
     folder = cache_folder()
     if folder is not None:
-        (folder / "complete").touch()
+        (folder / f"complete-{group}").touch()
 
 
-def _steps() -> list[Callable[[], object]]:
+def _network_steps() -> list[Callable[[], object]]:
     """Small parts first, so that progress moves; the last trains and predicts with a tiny network."""
     flat, wide, deep = (np.zeros((1,) * n, np.float32) for n in (1, 2, 3))
     double, whole = np.zeros((1, 1)), np.zeros((1, 2), np.int64)
@@ -69,3 +78,24 @@ def _steps() -> list[Callable[[], object]]:
         lambda: compile_for(loss_forward_backward, 0, wide, wide, wide, flat, np.float32(1), wide),
         run,
     ]
+
+
+def _arima_steps() -> list[Callable[[], object]]:
+    from forecast_kernels.arima.cpu import log_likelihood, workspace
+    from forecast_kernels.arima.fit import fit_arma
+    from forecast_kernels.arima.forecast import forecast, one_step_errors
+    from forecast_kernels.arima.polynomials import Arma
+    from forecast_kernels.arima.start import promising_starts
+
+    orders, rows, flat = Arma(1, 0, 0, 0, 1), np.zeros((1, 4)), np.zeros(1)
+    work = workspace(4, 1, 1, 1)
+    return [
+        lambda: compile_for(log_likelihood, orders, flat, rows, 0, work),
+        lambda: compile_for(promising_starts, orders, rows, 0, rows, work),
+        lambda: compile_for(fit_arma, orders, rows, 0, rows, 0.1, flat, flat, flat, work),
+        lambda: compile_for(forecast, orders, flat, flat, rows, rows, 0.0, rows, flat, flat, work),
+        lambda: compile_for(one_step_errors, orders, flat, rows, flat, flat, work),
+    ]
+
+
+_STEPS = {"network": _network_steps, "arima": _arima_steps}

@@ -108,6 +108,7 @@ class Model(ABC):
     """A forecasting method as an immutable config: subclasses are frozen dataclasses, checked on construction."""
 
     is_network: ClassVar[bool] = False  # networks are judged against the baselines in the verdict
+    kernels: ClassVar[str | None] = None  # the group that ``learning.warmup`` compiles for it
     default_name: ClassVar[str]
     fitted_type: ClassVar[type[Fitted]]
     alias: str | None

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from forecast_kernels.arima.cpu import log_likelihood
 from forecast_kernels.arima.forecast import forecast, one_step_errors
-from forecast_kernels.arima.polynomials import Arma, constrain, unconstrain
+from forecast_kernels.arima.polynomials import Arma, constrain
 from tests import naive
 from tests.arma import Case, coefficients_of, memory_for, random_case
 
@@ -183,21 +183,9 @@ def test_memory_for_larger_models_serves_smaller_ones():
 
 @settings(max_examples=100, deadline=None)
 @given(ORDERS, st.integers(0, 2**20))
-def test_transformation_is_the_one_of_the_formulas_and_can_be_undone(orders, seed):
+def test_transformation_is_the_one_of_the_formulas(orders, seed):
     arma, k = Arma(*orders), sum(orders[:4])
-    memory = np.random.default_rng(seed).normal(scale=2.0, size=(3 * k, 8))
+    memory = np.random.default_rng(seed).normal(scale=2.0, size=(2 * k, 8))
     constrain(arma, memory, 0, k)
     expected = [coefficients_of(arma, x) for x in memory[:k].T]
-    np.testing.assert_allclose(memory[k : 2 * k].T, expected, rtol=1e-12, atol=1e-12)
-    unconstrain(arma, memory, k, 2 * k)
-    np.testing.assert_allclose(memory[2 * k :], memory[:k], rtol=1e-6, atol=1e-6)
-
-
-def test_coefficients_that_are_not_stationary_stand_for_no_numbers():
-    memory = np.zeros((4, 8))
-    memory[:2] = [[1.2], [-0.4]]
-    unconstrain(Arma(2, 0, 0, 0, 1), memory, 0, 2)
-    assert np.isfinite(memory[2:]).all()
-    memory[:2] = [[0.5], [0.6]]
-    unconstrain(Arma(2, 0, 0, 0, 1), memory, 0, 2)
-    assert not np.isfinite(memory[2:]).all()
+    np.testing.assert_allclose(memory[k:].T, expected, rtol=1e-12, atol=1e-12)

@@ -30,7 +30,7 @@ class Recorder(Silent):
 @pytest.fixture
 def cold(monkeypatch, tmp_path):
     """As if nothing had been compiled; the kernels themselves are this session's."""
-    monkeypatch.setattr(warmup, "_warm", False)
+    monkeypatch.setattr(warmup, "_warm", set())
     monkeypatch.setattr(warmup, "cache_folder", lambda: tmp_path)
     return tmp_path
 
@@ -43,10 +43,17 @@ def test_warmup_marks_the_cache_and_is_nothing_later(cold, monkeypatch):
     assert label == warmup.LABEL
     assert (sum(steps), end) == (total, "finished")
     assert warmup.is_warm()
-    monkeypatch.setattr(warmup, "_warm", False)  # another process
+    monkeypatch.setattr(warmup, "_warm", set())  # another process
     assert warmup.is_warm()
     warmup.warmup(second)
     assert second.calls == []
+
+
+def test_groups_of_kernels_are_compiled_one_by_one(cold):
+    warmup.warmup(None, "arima")
+    assert warmup.is_warm("arima")
+    assert not warmup.is_warm("network")
+    assert not warmup.is_warm()
 
 
 def test_warmup_without_a_cache_is_done_once_a_process(cold, monkeypatch):
@@ -61,7 +68,7 @@ def test_warmup_that_fails_leaves_no_mark(cold, monkeypatch):
         raise MemoryError
 
     recorder = Recorder()
-    monkeypatch.setattr(warmup, "_steps", lambda: [broken])
+    monkeypatch.setitem(warmup._STEPS, "arima", lambda: [broken])
     with pytest.raises(MemoryError):
         warmup.warmup(recorder)
     assert recorder.calls[-1] == "finished"
@@ -74,12 +81,17 @@ def test_training_after_warmup_compiles_nothing():
         "warmup()\n"
         "import numpy as np\n"
         "from forecast.models.recurrent import LSTM\n"
+        "from forecast.models.arima import AutoARIMA\n"
+        "from forecast_kernels.arima import cpu, fit, forecast, start\n"
         "from forecast_kernels.network.cpu import run_group, run_batches\n"
         "from forecast_kernels.optim.cpu import adam_step, sum_gradients\n"
         "from tests.toys import make_panel\n"
         "for options in ({}, {'season_length': 0, 'loss': 'huber', 'dropout': 0, 'num_layers': 1}):\n"
         "    LSTM(max_steps=2, **options).fit(make_panel()).predict(make_panel(), 3)\n"
-        "for kernel in (run_group, run_batches, adam_step, sum_gradients):\n"
+        "fitted = AutoARIMA(max_p=1).fit(make_panel())\n"
+        "fitted.predict(make_panel(), 3)\n"
+        "arima = cpu.log_likelihood, fit.fit_arma, forecast.forecast, start.promising_starts\n"
+        "for kernel in (run_group, run_batches, adam_step, sum_gradients, *arima):\n"
         "    print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))\n"
     )
     warmup.warmup()
@@ -93,4 +105,4 @@ def test_training_after_warmup_compiles_nothing():
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == ["1", "0"] * 4
+    assert result.stdout.split() == ["1", "0"] * 8

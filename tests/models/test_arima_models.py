@@ -2,13 +2,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from forecast.errors import DataError, ForecastError, ParameterError
-from forecast.models.arima import ARIMA, AutoARIMA, workers
+from forecast.errors import DataError, ParameterError
+from forecast.models.arima import ARIMA, AutoARIMA
+from forecast.models.arima.compiled import Compiled
 from forecast.models.arima.fitting import fit_fixed
 from forecast.models.arima.orders import Orders
 from forecast.models.arima.prediction import predict
@@ -72,7 +74,7 @@ def test_stepwise_search_comes_within_half_a_point_of_the_exhaustive_one(name):
 
 def test_exhaustive_search_tries_every_model_within_the_bounds():
     space = Space(d=1, D=0, season_length=4, max_p=2, max_q=1, max_P=1, max_Q=0, max_order=3, constant=True)
-    search = Search(make_sample(MONTHS["a"], 1, 0, 4))
+    search = Search(Compiled(make_sample(MONTHS["a"], 1, 0, 4), space.largest()))
     search.exhaustive(space)
     expected = {(p, q, P) for p in range(3) for q in range(2) for P in range(2) if p + q + P <= 3}
     assert {(o.p, o.q, o.P) for o in search.tried} == expected
@@ -230,53 +232,23 @@ def test_damaged_state_is_refused(damage):
         type(fitted).from_state(fitted.model, arrays | {k: np.array(v) for k, v in damage.items()}, extra)
 
 
-@pytest.fixture
-def eager(monkeypatch):
-    """Worker processes from the first series on; gives those that were started."""
-    started = []
-    start = workers._start
-    monkeypatch.setattr(workers, "_repays", lambda spent, done, left: True)
-    monkeypatch.setattr(workers, "_start", lambda: started.append(start()) or started[-1])
-    return started
-
-
-def test_workers_give_the_same_bits_and_tell_of_every_series(hospital, eager):
+@pytest.mark.parametrize("n_jobs", [2, 5])
+def test_threads_give_the_same_bits_and_tell_of_every_series(hospital, n_jobs):
     panel, fitted = hospital
     progress = Recorder()
-    model = AutoARIMA(**SMALL | {"n_jobs": 2})
-    other = model.fit(panel, progress=progress)
-    assert len(eager) == 2
+    other = AutoARIMA(**SMALL | {"n_jobs": n_jobs}).fit(panel, progress=progress)
     assert progress.events == [("AutoARIMA", 6), *[1] * 6, "end"]
     for name, expected in fitted.state()[0].items():
         np.testing.assert_array_equal(other.state()[0][name], expected)
 
 
-def test_interruption_ends_the_workers(eager):
+def test_interruption_ends_the_threads():
+    before = threading.active_count()
     progress = Recorder(stop_after=2)
     with pytest.raises(KeyboardInterrupt):
         ARIMA(n_jobs=2).fit(make_panel(MONTHS), progress=progress)
     assert progress.events[-1] == "end"
-    assert len(eager) == 2
-    assert all(worker.poll() is not None for worker in eager)
-
-
-def test_worker_that_dies_is_told(eager, monkeypatch):
-    start = workers._start
-
-    def stillborn():
-        worker = start()
-        worker.kill()
-        worker.wait()
-        return worker
-
-    monkeypatch.setattr(workers, "_start", stillborn)
-    with pytest.raises(ForecastError, match="worker process of ARIMA ended before its work"):
-        ARIMA(n_jobs=2).fit(make_panel(MONTHS))
-
-
-def test_little_work_is_done_without_workers(monkeypatch):
-    monkeypatch.setattr(workers, "_start", None)
-    ARIMA(n_jobs=2, order=(0, 1, 0), seasonal_order=(0, 0, 0)).fit(make_panel(MONTHS))
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize(
@@ -287,6 +259,7 @@ def test_little_work_is_done_without_workers(monkeypatch):
         (AutoARIMA, {"ic": "hqic"}, "ic is 'hqic'; it must be one of aicc, aic, bic"),
         (AutoARIMA, {"n_jobs": 0}, "n_jobs is 0; it must be a whole number of at least 1, or None"),
         (AutoARIMA, {"max_length": 3}, "max_length is 3"),
+        (ARIMA, {"engine": "R"}, "engine is 'R'; it must be one of compiled, statsmodels"),
         (ARIMA, {"order": (1, 1)}, r"order is \(1, 1\); it must be three whole numbers"),
         (ARIMA, {"seasonal_order": (0, -1, 1)}, "seasonal_order is"),
         (ARIMA, {"season_length": 0}, "season_length is 0"),
@@ -318,3 +291,11 @@ def test_constant_has_its_place():
     assert with_mean.constant == pytest.approx(AIR.mean(), rel=0.2)
     assert with_drift.constant == pytest.approx(np.diff(AIR).mean(), rel=0.2)
     assert fit_fixed(AIR, Orders(1, 1, 0, 0, 0, 0, 1, False), None).constant == 0
+
+
+def test_engine_of_statsmodels_searches_and_forecasts_alike():
+    panel = make_panel({"gdp": 100 * np.log(datasets.load("us_gdp")["gdp"].to_numpy(np.float64)), "flat": [3.0] * 9})
+    options = SMALL | {"max_P": 0, "max_Q": 0, "d": 1}
+    ours, theirs = (AutoARIMA(**options, engine=engine).fit(panel) for engine in ("compiled", "statsmodels"))
+    assert theirs.estimates["gdp"].criterion("aicc") == pytest.approx(ours.estimates["gdp"].criterion("aicc"), abs=0.01)
+    np.testing.assert_allclose(theirs.predict(panel, 4).point, ours.predict(panel, 4).point, rtol=1e-3)

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
+from forecast.models.arima.compiled import Compiled
 from forecast.models.arima.differencing import choose_differencing, is_constant
-from forecast.models.arima.estimation import Estimate
+from forecast.models.arima.estimate import Estimate
 from forecast.models.arima.orders import LONGEST_SEASON, Orders
 from forecast.models.arima.sample import Sample, make_sample, recent
-from forecast.models.arima.search import Search, Space
+from forecast.models.arima.search import Estimator, Search, Space
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,6 +40,7 @@ def fit_automatic(
     allow_drift: bool,
     allow_mean: bool,
     max_length: int | None,
+    engine: str,
 ) -> Estimate:
     """Choose the orders of a history with an observed value, and estimate; the arguments are `AutoARIMA`'s fields."""
     y = recent(y, max_length, SEARCH_BUDGET)
@@ -55,21 +56,26 @@ def fit_automatic(
         d, D, season_length,
         min(max_p, most), min(max_q, most), min(max_P, seasons), min(max_Q, seasons), max_order, constant,
     )  # fmt: skip
-    search = Search(sample, ic)
-    with threadpool_limits(1):
-        found = search.stepwise(space) if stepwise else search.exhaustive(space)
-    return found or random_walk(y)
+    search = Search(_estimator(engine, y, sample, space.largest()), ic)
+    return (search.stepwise(space) if stepwise else search.exhaustive(space)) or random_walk(y)
 
 
-def fit_fixed(y: Floats, orders: Orders, max_length: int | None) -> Estimate:
+def fit_fixed(y: Floats, orders: Orders, max_length: int | None, engine: str = "compiled") -> Estimate:
     """Estimate given orders on a history with an observed value."""
     y = recent(y, max_length, FIT_BUDGET)
     plain = _without_estimation(y, orders, orders.size + orders.constant + 2)
     if plain is not None:
         return plain
-    search = Search(make_sample(y, orders.d, orders.D, orders.season_length))
-    with threadpool_limits(1):
-        return search.fixed(orders) or random_walk(y)
+    sample = make_sample(y, orders.d, orders.D, orders.season_length)
+    return Search(_estimator(engine, y, sample, orders)).fixed(orders) or random_walk(y)
+
+
+def _estimator(engine: str, y: Floats, sample: Sample, largest: Orders) -> Estimator:
+    if engine == "compiled":
+        return Compiled(sample, largest)
+    from forecast.models.arima.statespace import StateSpace
+
+    return StateSpace(y, sample)
 
 
 def random_walk(y: Floats) -> Estimate:

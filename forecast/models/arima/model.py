@@ -3,7 +3,8 @@
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -18,10 +19,11 @@ from forecast.progress import Progress
 from forecast.series.panel import Panel
 
 if TYPE_CHECKING:
-    from forecast.models.arima.estimation import Estimate
+    from forecast.models.arima.estimate import Estimate
 
 Floats = npt.NDArray[np.float64]
 CRITERIA = ("aicc", "aic", "bic")
+ENGINES = ("compiled", "statsmodels")
 
 
 class FittedARIMA(Fitted):
@@ -46,7 +48,10 @@ class FittedARIMA(Fitted):
             )
         with threadpool_limits(1):
             return forecast_each(
-                panel, h, quantiles, lambda s: predict(self.estimates[panel.ids[s]], panel.series(s), h)
+                panel,
+                h,
+                quantiles,
+                lambda s: predict(self.estimates[panel.ids[s]], panel.series(s), h, self.model.engine),
             )
 
     def describe(self) -> str:
@@ -75,7 +80,7 @@ class FittedARIMA(Fitted):
 
     @classmethod
     def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
-        from forecast.models.arima.estimation import Estimate
+        from forecast.models.arima.estimate import Estimate
 
         orders = [_stored_orders(row) for row in arrays["orders"].tolist()]
         sizes = np.array([one.size for one in orders])
@@ -92,23 +97,27 @@ class FittedARIMA(Fitted):
 class SeriesARIMA(Model):
     """What the two models share: a fit for each series on its own."""
 
+    kernels: ClassVar[str] = "arima"
     fitted_type = FittedARIMA
+    engine: str
     ic: str
     n_jobs: int | None
     season_length: int | None
 
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> FittedARIMA:
-        from forecast.models.arima.workers import fit_all
+        from threadpoolctl import threadpool_limits
+
+        from forecast.learning.warmup import warmup
 
         check_observed(panel, self.name)
         season = self.season_length or panel.season_length
-        order = {"model": self.default_name, "options": asdict(self), "season_length": season}  # type: ignore[call-overload]
+        warmup(progress, self.kernels)
         histories = [panel.series(s) for s in range(len(panel))]
+        jobs = 1 if self.engine == "statsmodels" else self.n_jobs or _cores()  # it works under the interpreter's lock
         progress.start(self.name, len(panel))
         try:
-            estimates = fit_all(
-                lambda y: self.fit_series(y, season), order, histories, self.n_jobs or _cores(), progress.advance
-            )
+            with threadpool_limits(1):
+                estimates = _each(lambda y: self.fit_series(y, season), histories, jobs, progress.advance)
         finally:
             progress.finish()
         return FittedARIMA(self, dict(zip(panel.ids, estimates, strict=True)), season)
@@ -148,7 +157,9 @@ class ARIMA(SeriesARIMA):
     max_length: int | None = None
     """Estimate on this many last values, fewer where there are many gaps; None for all."""
     n_jobs: int | None = None
-    """Processes at most; None for one per core."""
+    """Threads at most; None for one per core."""
+    engine: str = "compiled"
+    """What estimates and forecasts: "compiled", or "statsmodels", whose search tries fewer models and takes longer."""
     alias: str | None = None
     """Name of the forecast column."""
 
@@ -170,7 +181,7 @@ class ARIMA(SeriesARIMA):
 
         (p, d, q), (P, D, Q) = self.order, self.seasonal_order if season_length > 1 else (0, 0, 0)
         constant = d + D == 0 if self.constant is None else self.constant
-        return fit_fixed(y, Orders(p, d, q, P, D, Q, season_length, constant), self.max_length)
+        return fit_fixed(y, Orders(p, d, q, P, D, Q, season_length, constant), self.max_length, self.engine)
 
     def remark(self, season_length: int) -> str:
         return "; no season, so no seasonal orders" if season_length == 1 and any(self.seasonal_order) else ""
@@ -224,7 +235,9 @@ class AutoARIMA(SeriesARIMA):
     max_length: int | None = 1000
     """Choose and estimate on this many last values, fewer where there are many gaps; None for all."""
     n_jobs: int | None = None
-    """Processes at most; None for one per core."""
+    """Threads at most; None for one per core."""
+    engine: str = "compiled"
+    """What estimates and forecasts: "compiled", or "statsmodels", whose search tries fewer models and takes longer."""
     alias: str | None = None
     """Name of the forecast column."""
 
@@ -251,27 +264,32 @@ class AutoARIMA(SeriesARIMA):
         return ""
 
 
-def work() -> None:
-    """What a worker process runs; see ``forecast.models.arima.workers``."""
-    from forecast.models.arima.workers import serve
-
-    kinds: dict[str, type[SeriesARIMA]] = {"ARIMA": ARIMA, "AutoARIMA": AutoARIMA}
-
-    def fit(order: dict[str, Any]) -> "Estimate":
-        model = kinds[order["model"]](**order["options"])
-        return model.fit_series(np.array(order["y"], np.float64), order["season_length"])
-
-    serve(fit)
-
-
 _NAMES = {"aicc": "AICc", "aic": "AIC", "bic": "BIC"}
 
 
 def _check_shared(model: ARIMA | AutoARIMA) -> None:
+    if model.engine not in ENGINES:
+        raise ParameterError(f"engine is {model.engine!r}; it must be one of {', '.join(ENGINES)}.")
     for name, least in (("season_length", 1), ("n_jobs", 1), ("max_length", 10)):
         value = getattr(model, name)
         if value is not None and (not isinstance(value, int) or value < least):
             raise ParameterError(f"{name} is {value!r}; it must be a whole number of at least {least}, or None.")
+
+
+def _each(
+    fit: "Callable[[Floats], Estimate]", histories: Sequence[Floats], n_jobs: int, advance: Callable[[], None]
+) -> "list[Estimate]":
+    """Fit all histories; kernels leave the interpreter's lock to the other threads."""
+    found = []
+    with ThreadPoolExecutor(n_jobs) as pool:
+        try:
+            for estimate in pool.map(fit, histories):
+                found.append(estimate)
+                advance()
+        except BaseException:  # also on Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
 
 
 def _stored_orders(row: list[int]) -> Orders:

@@ -28,11 +28,6 @@ class Orders:
         """How many values differencing takes away."""
         return self.d + self.D * self.season_length
 
-    @property
-    def reach(self) -> int:
-        """Degree of the expanded autoregressive polynomial."""
-        return self.p + self.P * self.season_length
-
     def __str__(self) -> str:
         text = f"({self.p},{self.d},{self.q})"
         if self.P or self.D or self.Q:

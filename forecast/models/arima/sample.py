@@ -71,13 +71,13 @@ def recent(y: Floats, max_length: int | None, budget: float) -> Floats:
     return trimmed(y[len(y) - int(np.searchsorted(cost, budget, side="right")) :])
 
 
-def make_sample(y: Floats, d: int, D: int, season_length: int, reach: int = 0) -> Sample:
+def make_sample(y: Floats, d: int, D: int, season_length: int) -> Sample:
     """Difference a history, from its first to its last observed value.
 
-    A history too short to give ``reach`` (at least 1) differenced values is lengthened by unobserved ones.
+    A history too short to give a differenced value is lengthened by unobserved ones.
     """
     inner = trimmed(y)
-    short = d + D * season_length + max(reach, 1) - len(inner)
+    short = d + D * season_length + 1 - len(inner)
     if short > 0:
         inner = np.concatenate([np.full(short, np.nan), inner])
     missing = np.flatnonzero(np.isnan(inner))

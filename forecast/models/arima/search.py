@@ -7,20 +7,20 @@ criterion. Their search can stop at a ridge, and their estimates at a lesser max
 each, and those that end close to the best are estimated again from more starts.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from forecast.models.arima.estimation import Estimate, estimate, misfit, split
+from forecast.models.arima.estimate import Estimate, split
 from forecast.models.arima.orders import Orders
 from forecast.models.arima.sample import Sample
 
 Floats = npt.NDArray[np.float64]
 
-QUICK, NORMAL, THOROUGH = 1, 3, 7  # starts of an estimation
+QUICK, NORMAL, THOROUGH = 1, 3, 7  # climbs of an estimation
 WIDTH = 2  # the neighbours of this many best models are tried
 CLOSE = 3.0  # models whose criterion is this close to the best are estimated thoroughly
 
@@ -29,6 +29,19 @@ _STEPS = [
     *((dp, dq, 0, 0) for dp, dq in product((-1, 0, 1), repeat=2) if dp or dq),
     *((0, 0, dP, dQ) for dP, dQ in product((-1, 0, 1), repeat=2) if dP or dQ),
 ]
+
+
+class Estimator(Protocol):
+    """Estimates models on one sample, in coordinates of its own in which 0 is the absence of a coefficient."""
+
+    sample: Sample
+    is_fast: bool  # whether many models more can be tried than a stepwise search needs
+
+    def starts(self, orders: Orders) -> Floats:
+        """(S, p + q + P + Q) where to climb from, the most promising first."""
+
+    def estimate(self, orders: Orders, starts: Floats, precise: bool = False) -> Estimate | None:
+        """Climb from each of ``starts``; None if no climb ends at a likelihood."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,12 @@ class Space:
         found = (self.orders(p, q, P, Q, c) for p, q, P, Q in product(*ranges) for c in (False, True))
         return sorted((o for o in found if o in self), key=lambda o: o.size)
 
+    def largest(self) -> Orders:
+        """As many coefficients of either kind, p + q and P + Q, as any model has."""
+        ordinary = min(self.max_p + self.max_q, self.max_order)
+        seasonal = min(self.max_P + self.max_Q, self.max_order)
+        return self.orders(ordinary, 0, seasonal, 0, self.constant)
+
     def starts(self) -> list[Orders]:
         """The models to try first, as far as they are allowed."""
         found = [self.orders(0, 0, 0, 0, False)]
@@ -83,12 +102,11 @@ class Space:
 class Search:
     """Estimates models on one sample and remembers the best estimate of each."""
 
-    def __init__(self, sample: Sample, ic: str = "aicc") -> None:
-        self.sample = sample
+    def __init__(self, estimator: Estimator, ic: str = "aicc") -> None:
         self.ic = ic
         self.tried: dict[Orders, Estimate] = {}
-        self._starts: dict[Orders, Iterator[Floats]] = {}
-        self._used: dict[Orders, int] = {}
+        self._estimator = estimator
+        self._effort: dict[Orders, int] = {}
 
     def stepwise(self, space: Space) -> Estimate | None:
         """The best model that the stepwise search finds; None if the sample is too short for any."""
@@ -99,10 +117,11 @@ class Search:
             expanded.add(todo[0])
             for orders in space.neighbours(todo[0]):
                 self.estimate(orders, NORMAL)
-        likely = {o.constant for o in self._close(1.0)}
-        for orders in space.everything():
-            if orders.constant in likely:
-                self.estimate(orders, QUICK)
+        if self._estimator.is_fast:
+            likely = {o.constant for o in self._close(1.0)}
+            for orders in space.everything():
+                if orders.constant in likely:
+                    self.estimate(orders, QUICK)
         return self._settled(space)
 
     def exhaustive(self, space: Space) -> Estimate | None:
@@ -111,24 +130,21 @@ class Search:
             self.estimate(orders, NORMAL)
         return self._settled(space)
 
-    def estimate(self, orders: Orders, effort: int) -> None:
-        """Estimate from ``effort`` starts in all, with those of earlier calls, unless there are too few values."""
-        if self.sample.n <= orders.size + orders.constant + 2:
-            return
-        starts = self._starts.setdefault(orders, self._promising(orders))
-        while self._used.get(orders, 0) < effort and (start := next(starts, None)) is not None:
-            self._used[orders] = self._used.get(orders, 0) + 1
-            try:
-                found = estimate(self.sample, orders, start)
-            except np.linalg.LinAlgError:
-                continue  # another start may fare better
-            if orders not in self.tried or found.loglik > self.tried[orders].loglik:
-                self.tried[orders] = found
-
     def fixed(self, orders: Orders) -> Estimate | None:
         """The best estimate of given orders, from many starts; None if there is none."""
         self.estimate(orders, THOROUGH)
         return self._precisely(orders) if orders in self.tried else None
+
+    def estimate(self, orders: Orders, effort: int) -> None:
+        """Climb ``effort`` times in all, with the climbs of earlier calls, unless there are too few values."""
+        spent = self._effort.get(orders, 0)
+        if effort <= spent or self._estimator.sample.n <= orders.size + orders.constant + 2:
+            return
+        self._effort[orders] = effort
+        starts = self._starts(orders, spent, effort)
+        found = self._estimator.estimate(orders, starts) if len(starts) else None
+        if found is not None and (orders not in self.tried or found.loglik > self.tried[orders].loglik):
+            self.tried[orders] = found
 
     def score(self, orders: Orders) -> float:
         """The criterion of a model that was tried; infinite if it is not to be trusted."""
@@ -148,7 +164,8 @@ class Search:
         return self._precisely(ranking[0]) if ranking else None
 
     def _precisely(self, orders: Orders) -> Estimate:
-        return estimate(self.sample, orders, self.tried[orders].start, precise=True)
+        found = self.tried[orders]
+        return self._estimator.estimate(orders, found.start[None], precise=True) or found
 
     def _close(self, margin: float = CLOSE) -> list[Orders]:
         ranking = self._ranking()
@@ -157,19 +174,13 @@ class Search:
     def _ranking(self) -> list[Orders]:
         return sorted((o for o in self.tried if np.isfinite(self.score(o))), key=self.score)
 
-    def _promising(self, orders: Orders) -> Iterator[Floats]:
-        """Starts: the best model nested in this one, then either sign for the first coefficient of each kind."""
+    def _starts(self, orders: Orders, spent: int, effort: int) -> Floats:
+        """Starts of the climbs ``spent`` to ``effort``: first the best nested model, then what looks promising."""
         nested = [found for o, found in self.tried.items() if _is_nested(o, orders)]
-        if nested:
-            yield _padded(max(nested, key=lambda found: found.loglik), orders)
-        sizes = [size for size in (orders.p, orders.q, orders.P, orders.Q) if size]
-        first = np.cumsum([0, *sizes])[:-1]
-        spread = []
-        for signs in product((-0.7, 0.7), repeat=len(sizes)):
-            start = np.zeros(orders.size)
-            start[first] = signs
-            spread.append(start)
-        yield from sorted(spread, key=lambda start: misfit(self.sample, orders, start))
+        first = [_padded(max(nested, key=lambda found: found.loglik), orders)] if nested else []
+        if len(first) == effort:
+            return np.array(first)
+        return np.concatenate([*(start[None] for start in first), self._estimator.starts(orders)])[spent:effort]
 
 
 def _is_nested(o: Orders, other: Orders) -> bool:

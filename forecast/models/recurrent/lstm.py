@@ -46,6 +46,7 @@ class LSTM(Model):
     """
 
     is_network: ClassVar[bool] = True
+    kernels: ClassVar[str] = "network"
     default_name: ClassVar[str] = "LSTM"
 
     horizon: int | None = None
@@ -138,7 +139,7 @@ class LSTM(Model):
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> "FittedLSTM":
         if self.device not in ("cpu", "auto"):
             raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
-        warmup(progress)
+        warmup(progress, self.kernels)
         resolved = self._resolved(panel, h)
         inputs = Inputs.learn(panel) if self.covariates else Inputs()
         network, objective = _build(resolved, inputs)

@@ -82,26 +82,6 @@ def constrain(
         x, coefficients, sign = x + m, coefficients + m, splat(0.0) - sign
 
 
-@kernel
-def unconstrain(
-    arma: Arma,
-    memory: Array,  # (.., 8)
-    coefficients: int,  # k values read
-    x: int,  # k values written
-) -> None:
-    """The inverse of `constrain`; some numbers of a factor are not finite if it is not stationary or invertible."""
-    one, sign = splat(1.0), splat(1.0)
-    for kind in range(4):
-        m = _size(arma, kind)
-        for i in range(m):
-            store(memory, x + i, sign * load(memory, coefficients + i))
-        to_partials(memory, x, m)
-        for i in range(m):
-            r = load(memory, x + i)
-            store(memory, x + i, r / sqrt((one - r) * (one + r)))
-        x, coefficients, sign = x + m, coefficients + m, splat(0.0) - sign
-
-
 @part
 def expand(
     arma: Arma,
