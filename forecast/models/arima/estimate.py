@@ -1,7 +1,6 @@
 """What an estimation of a seasonal ARIMA gives: orders, coefficients and their likelihood."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +45,7 @@ class Estimate:
             return aic
         return aic + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else np.inf
 
-    @cached_property
+    @property
     def is_near_unit_root(self) -> bool:
         """Whether a factor has a root of modulus under 1.01: in B, or in B^s for the seasonal autoregressive one.
 

@@ -3,8 +3,6 @@
 Notation: n values of a history, k of them gaps, s steps in a season.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
@@ -93,7 +91,7 @@ def _without_estimation(y: Floats, orders: Orders, fewest: int) -> Estimate | No
         return random_walk(y)
     if not is_constant(sample.w, float(np.abs(sample.levels).max())):
         return None
-    plain = replace(orders, p=0, q=0, P=0, Q=0)
+    plain = orders._replace(p=0, q=0, P=0, Q=0)
     return _plain(plain, sample) if plain.constant or plain.lost else random_walk(y)
 
 

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -70,7 +70,7 @@ class FittedARIMA(Fitted):
     def state(self) -> State:
         found = list(self.estimates.values())
         arrays = {
-            "orders": np.array([astuple(one.orders) for one in found], np.int64),
+            "orders": np.array([one.orders for one in found], np.int64),
             "coefficients": np.concatenate([one.coefficients for one in found]),
             "moments": np.array([(one.constant, one.sigma2, one.loglik) for one in found], np.float64),
             "n": np.array([one.n for one in found], np.int64),

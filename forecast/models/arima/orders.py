@@ -1,12 +1,11 @@
 """The orders of a seasonal ARIMA, and how they are written."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST_SEASON = 168  # searched for seasonal ARMA terms: their polynomials span it, and cost by its square
 
 
-@dataclass(frozen=True, order=True)
-class Orders:
+class Orders(NamedTuple):
     """(p,d,q)(P,D,Q)[s], with or without a constant: the mean of the differenced series."""
 
     p: int
@@ -22,6 +21,11 @@ class Orders:
     def size(self) -> int:
         """How many ARMA coefficients there are."""
         return self.p + self.q + self.P + self.Q
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """How many there are of each kind, in their order: p, q, P, Q."""
+        return self.p, self.q, self.P, self.Q
 
     @property
     def lost(self) -> int:

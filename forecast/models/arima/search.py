@@ -7,7 +7,7 @@ criterion. Their search can stop at a ridge, and their estimates at a lesser max
 each, and those that end close to the best are estimated again from more starts.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Protocol
 
@@ -94,8 +94,8 @@ class Space:
 
     def neighbours(self, o: Orders) -> list[Orders]:
         """Models one step away."""
-        near = [replace(o, p=o.p + a, q=o.q + b, P=o.P + c, Q=o.Q + d) for a, b, c, d in _STEPS]
-        near.append(replace(o, constant=not o.constant))
+        near = [o._replace(p=o.p + a, q=o.q + b, P=o.P + c, Q=o.Q + d) for a, b, c, d in _STEPS]
+        near.append(o._replace(constant=not o.constant))
         return [n for n in near if n in self]
 
 
@@ -105,6 +105,8 @@ class Search:
     def __init__(self, estimator: Estimator, ic: str = "aicc") -> None:
         self.ic = ic
         self.tried: dict[Orders, Estimate] = {}
+        self.scores: dict[Orders, float] = {}
+        """The criterion of every model that was tried; infinite if it is not to be trusted."""
         self._estimator = estimator
         self._effort: dict[Orders, int] = {}
 
@@ -145,11 +147,7 @@ class Search:
         found = self._estimator.estimate(orders, starts) if len(starts) else None
         if found is not None and (orders not in self.tried or found.loglik > self.tried[orders].loglik):
             self.tried[orders] = found
-
-    def score(self, orders: Orders) -> float:
-        """The criterion of a model that was tried; infinite if it is not to be trusted."""
-        found = self.tried[orders]
-        return np.inf if found.is_near_unit_root else found.criterion(self.ic)
+            self.scores[orders] = np.inf if found.is_near_unit_root else found.criterion(self.ic)
 
     def _settled(self, space: Space) -> Estimate | None:
         """The best model, once those close to it were estimated thoroughly, with and without a constant."""
@@ -157,7 +155,7 @@ class Search:
         while todo := [o for o in self._close() if o not in done]:
             done.add(todo[0])
             self.estimate(todo[0], THOROUGH)
-            twin = replace(todo[0], constant=not todo[0].constant)
+            twin = todo[0]._replace(constant=not todo[0].constant)
             if twin in space:
                 self.estimate(twin, NORMAL)
         ranking = self._ranking()
@@ -168,19 +166,30 @@ class Search:
         return self._estimator.estimate(orders, found.start[None], precise=True) or found
 
     def _close(self, margin: float = CLOSE) -> list[Orders]:
-        ranking = self._ranking()
-        return [o for o in ranking if self.score(o) < self.score(ranking[0]) + margin]
+        best = min(self.scores.values(), default=np.inf)
+        return [o for o in self._ranking() if self.scores[o] < best + margin]
 
     def _ranking(self) -> list[Orders]:
-        return sorted((o for o in self.tried if np.isfinite(self.score(o))), key=self.score)
+        return sorted((o for o, score in self.scores.items() if score < np.inf), key=self.scores.__getitem__)
 
     def _starts(self, orders: Orders, spent: int, effort: int) -> Floats:
         """Starts of the climbs ``spent`` to ``effort``: first the best nested model, then what looks promising."""
-        nested = [found for o, found in self.tried.items() if _is_nested(o, orders)]
+        nested = [self.tried[o] for o in _smaller(orders) if o in self.tried]
+        if not nested:
+            nested = [found for o, found in self.tried.items() if _is_nested(o, orders)]
         first = [_padded(max(nested, key=lambda found: found.loglik), orders)] if nested else []
         if len(first) == effort:
             return np.array(first)
         return np.concatenate([*(start[None] for start in first), self._estimator.starts(orders)])[spent:effort]
+
+
+def _smaller(o: Orders) -> list[Orders]:
+    """Models with one parameter less, of which not all exist."""
+    p, d, q, P, D, Q, season_length, constant = o
+    less = [(p - 1, q, P, Q), (p, q - 1, P, Q), (p, q, P - 1, Q), (p, q, P, Q - 1)]
+    return [o._replace(constant=False)] * constant + [
+        Orders(p, d, q, P, D, Q, season_length, constant) for p, q, P, Q in less
+    ]
 
 
 def _is_nested(o: Orders, other: Orders) -> bool:
@@ -189,6 +198,8 @@ def _is_nested(o: Orders, other: Orders) -> bool:
 
 def _padded(found: Estimate, orders: Orders) -> Floats:
     """The coefficients of a nested model, zeros for those it has not."""
-    parts = split(found.orders, found.start)
-    sizes = (orders.p, orders.q, orders.P, orders.Q)
-    return np.concatenate([np.pad(part, (0, size - len(part))) for part, size in zip(parts, sizes, strict=True)])
+    start, first = np.zeros(orders.size), 0
+    for part, size in zip(split(found.orders, found.start), orders.sizes, strict=True):
+        start[first : first + len(part)] = part
+        first += size
+    return start
