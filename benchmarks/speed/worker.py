@@ -38,21 +38,30 @@ class Worker:
     Parameters
     ----------
     side : str
-        Module in ``benchmarks.speed.sides``.
+        Module in ``package``.
     python : str
         The Python to run it with.
     threads : int, optional
         Threads that the side may use; by default what it takes itself.
+    package : str, default "benchmarks.speed.sides"
+        Where the sides stand.
     variables : str
         Further environment variables.
     """
 
-    def __init__(self, side: str, python: str = sys.executable, threads: int | None = None, **variables: str) -> None:
+    def __init__(
+        self,
+        side: str,
+        python: str = sys.executable,
+        threads: int | None = None,
+        package: str = "benchmarks.speed.sides",
+        **variables: str,
+    ) -> None:
         if threads is not None:
             variables |= {"NUMBA_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
         self.side = side
         self._process = subprocess.Popen(
-            [python, "-m", f"benchmarks.speed.sides.{side}"],
+            [python, "-m", f"{package}.{side}"],
             cwd=ROOT, env=environment(**variables), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 

@@ -1,12 +1,11 @@
 """How close AutoARIMA's stepwise search comes to an exhaustive one over the same orders, and what each takes.
 
-    python benchmarks/arima_search.py                                   twenty shipped monthly and quarterly series
-    python benchmarks/arima_search.py FILE --match "^M" --season 12     others, from a CSV or Parquet file
-
-Options bound the orders, e.g. ``--bounds 3 3 1 1 5`` for p, q, P, Q and their sum; the defaults are AutoARIMA's.
-The exhaustive search estimates every model within the bounds from several starts, and those close to the best from
-more. The last columns give statsmodels' own estimate (SARIMAX, default starts) of the orders that the stepwise search
-chose: the AICc that it reaches and its time for that one model. Needs ``pip install -e .``; uses one core.
+Without a file: twenty shipped monthly and quarterly series; else a CSV or Parquet file in the long format, e.g.
+``python -m benchmarks.arima search FILE --match "^M" --season 12``. Options bound the orders, e.g.
+``--bounds 3 3 1 1 5`` for p, q, P, Q and their sum; the defaults are AutoARIMA's. The exhaustive search estimates every
+model within the bounds from several starts, and those close to the best from more. The last columns give statsmodels'
+own estimate (SARIMAX, default starts) of the orders that the stepwise search chose: the AICc that it reaches and its
+time for that one model. One core.
 """
 
 import argparse
@@ -25,8 +24,8 @@ from forecast.models.arima.sample import difference
 SHIPPED = ("air_passengers", "road_casualties", "beer_production", "us_gdp", "hospital")
 
 
-def main() -> None:
-    args = arguments()
+def main(args: argparse.Namespace) -> None:
+    """Measure, and print a line a series."""
     p, q, P, Q, order = args.bounds
     model = AutoARIMA(max_p=p, max_q=q, max_P=P, max_Q=Q, max_order=order, n_jobs=1)
     print(
@@ -50,14 +49,13 @@ def main() -> None:
     print(f"Seconds in all: stepwise {spent[0]:.1f}, exhaustive {spent[1]:.1f}, SARIMAX once a series {spent[2]:.1f}.")
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line may say."""
     parser.add_argument("file", nargs="?", type=Path, help="CSV or Parquet file in the long format")
     parser.add_argument("--match", default="", help="regular expression that the series' names must match")
     parser.add_argument("--season", type=int, help="steps in a season, where the frequency does not tell")
     parser.add_argument("--series", type=int, default=20, help="how many, drawn by chance (default 20)")
     parser.add_argument("--bounds", type=int, nargs=5, default=[5, 5, 2, 2, 5], metavar=("P", "Q", "SP", "SQ", "SUM"))
-    return parser.parse_args()
 
 
 def series(args: argparse.Namespace) -> Iterator[tuple[str, np.ndarray, int]]:
@@ -95,7 +93,3 @@ def statsmodels(y: np.ndarray, o) -> tuple[float, float]:
             w, order=(o.p, 0, o.q), seasonal_order=(o.P, 0, o.Q, season), trend=trend, concentrate_scale=True
         ).fit(disp=0)
     return found.aicc, time.perf_counter() - began
-
-
-if __name__ == "__main__":
-    main()
