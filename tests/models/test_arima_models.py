@@ -259,6 +259,8 @@ def test_interruption_ends_the_threads():
         (AutoARIMA, {"ic": "hqic"}, "ic is 'hqic'; it must be one of aicc, aic, bic"),
         (AutoARIMA, {"n_jobs": 0}, "n_jobs is 0; it must be a whole number of at least 1, or None"),
         (AutoARIMA, {"max_length": 3}, "max_length is 3"),
+        (ARIMA, {"transform": "root"}, "transform is 'root'; it must be one of none, log, boxcox"),
+        (AutoARIMA, {"time_limit": 0}, "time_limit is 0; it must be a number of seconds above 0, or None"),
         (ARIMA, {"engine": "R"}, "engine is 'R'; it must be one of compiled, statsmodels"),
         (ARIMA, {"order": (1, 1)}, r"order is \(1, 1\); it must be three whole numbers"),
         (ARIMA, {"seasonal_order": (0, -1, 1)}, "seasonal_order is"),

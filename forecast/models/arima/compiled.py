@@ -60,7 +60,7 @@ class Compiled:
         if not np.isfinite(found.log_likelihood):
             return None
         constant = float(slopes[-1]) + self._center if orders.constant else 0.0
-        return Estimate(orders, coefficients, constant, found.sigma2, found.log_likelihood, self.sample.n, x)
+        return Estimate(orders, coefficients, constant, found.sigma2, found.log_likelihood, self.sample.n, start=x)
 
     def log_likelihood(self, orders: Orders, coefficients: Floats) -> float:
         """At given coefficients, with the best constant and variance; -inf if the process is not stationary."""

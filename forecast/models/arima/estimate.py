@@ -22,6 +22,8 @@ class Estimate:
     sigma2: float  # maximum likelihood variance of the innovations
     loglik: float
     n: int  # observed differenced values
+    power: float | None = None  # of Box and Cox, on whose scale all else is; None for the series' own scale
+    cut_short: bool = False  # whether a time limit ended the search
     start: Floats = field(default_factory=lambda: np.empty(0))
     """(p + q + P + Q,) where the search ended, in the estimator's coordinates, for a neighbour; empty once stored."""
 
@@ -29,6 +31,13 @@ class Estimate:
     def n_parameters(self) -> int:
         """Coefficients, constant and variance."""
         return self.orders.size + self.orders.constant + 1
+
+    @property
+    def described(self) -> str:
+        """Orders, and the transformation of the values."""
+        if self.power is None:
+            return str(self.orders)
+        return f"{self.orders} of {'logarithms' if self.power == 0 else f'powers {self.power:g}'}"
 
     @property
     def variance(self) -> float:

@@ -3,6 +3,8 @@
 Notation: n values of a history, k of them gaps, s steps in a season.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,6 +40,7 @@ def fit_automatic(
     allow_drift: bool,
     allow_mean: bool,
     max_length: int | None,
+    time_limit: float | None,
     engine: str,
 ) -> Estimate:
     """Choose the orders of a history with an observed value, and estimate; the arguments are `AutoARIMA`'s fields."""
@@ -54,8 +57,9 @@ def fit_automatic(
         d, D, season_length,
         min(max_p, most), min(max_q, most), min(max_P, seasons), min(max_Q, seasons), max_order, constant,
     )  # fmt: skip
-    search = Search(_estimator(engine, y, sample, space.largest()), ic)
-    return (search.stepwise(space) if stepwise else search.exhaustive(space)) or random_walk(y)
+    search = Search(_estimator(engine, y, sample, space.largest()), ic, time_limit)
+    found = (search.stepwise(space) if stepwise else search.exhaustive(space)) or random_walk(y)
+    return replace(found, cut_short=search.cut_short)
 
 
 def fit_fixed(y: Floats, orders: Orders, max_length: int | None, engine: str = "compiled") -> Estimate:

@@ -1,20 +1,21 @@
-"""The ARIMA models of a panel: configs, and the orders and parameters of each series."""
+"""The ARIMA models of a panel, as configs."""
 
 import os
 from abc import abstractmethod
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import DataError, ParameterError
+from forecast.models.arima.fitted import FittedARIMA
 from forecast.models.arima.orders import LONGEST_SEASON, Orders
-from forecast.models.base import Fitted, Forecast, Model, State
-from forecast.models.moments import check_observed, forecast_each
+from forecast.models.arima.power import TRANSFORMS, choose_power, transformed
+from forecast.models.base import Model
+from forecast.models.moments import check_observed
 from forecast.progress import Progress
 from forecast.series.panel import Panel
 
@@ -26,74 +27,6 @@ CRITERIA = ("aicc", "aic", "bic")
 ENGINES = ("compiled", "statsmodels")
 
 
-class FittedARIMA(Fitted):
-    """Orders and parameters of each series, by its identifier."""
-
-    def __init__(self, model: "SeriesARIMA", estimates: "Mapping[Any, Estimate]", season_length: int) -> None:
-        self.model: SeriesARIMA = model
-        self.estimates = dict(estimates)
-        self.season_length = season_length
-
-    def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
-        from threadpoolctl import threadpool_limits
-
-        from forecast.models.arima.prediction import predict
-
-        check_observed(panel, self.model.name)
-        unseen = [name for name in panel.ids if name not in self.estimates]
-        if unseen:
-            raise DataError(
-                f"{self.model.name} was not fitted on series {unseen[0]!r}; "
-                "fit it again with that series, or leave the series out."
-            )
-        with threadpool_limits(1):
-            return forecast_each(
-                panel,
-                h,
-                quantiles,
-                lambda s: predict(self.estimates[panel.ids[s]], panel.series(s), h, self.model.engine),
-            )
-
-    def describe(self) -> str:
-        found = list(self.estimates.values())
-        plain = sum(not np.isfinite(one.loglik) for one in found)
-        if len(found) == 1:
-            criterion = f"{_NAMES[self.model.ic]} {found[0].criterion(self.model.ic):.1f}"
-            text = f"{found[0].orders}, {'constant or too short for more' if plain else criterion}"
-        else:
-            common = Counter(str(one.orders) for one in found).most_common()
-            text = f"{len(found)} series: " + ", ".join(f"{orders} in {count}" for orders, count in common[:3])
-            text += f", {len(common) - 3} other orders" if len(common) > 3 else ""
-            text += f"; {plain} constant or too short to estimate" if plain else ""
-        return text + self.model.remark(self.season_length)
-
-    def state(self) -> State:
-        found = list(self.estimates.values())
-        arrays = {
-            "orders": np.array([one.orders for one in found], np.int64),
-            "coefficients": np.concatenate([one.coefficients for one in found]),
-            "moments": np.array([(one.constant, one.sigma2, one.loglik) for one in found], np.float64),
-            "n": np.array([one.n for one in found], np.int64),
-        }
-        ids = [name.item() if isinstance(name, np.generic) else name for name in self.estimates]
-        return arrays, {"ids": ids, "season_length": self.season_length}
-
-    @classmethod
-    def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
-        from forecast.models.arima.estimate import Estimate
-
-        orders = [_stored_orders(row) for row in arrays["orders"].tolist()]
-        sizes = np.array([one.size for one in orders])
-        if len(orders) != len(extra["ids"]) or sizes.sum() != len(arrays["coefficients"]):
-            raise ValueError("the coefficients do not fit the orders")
-        coefficients = np.split(arrays["coefficients"], np.cumsum(sizes)[:-1])
-        rows = zip(orders, coefficients, arrays["moments"].tolist(), arrays["n"].tolist(), strict=True)
-        estimates = [
-            Estimate(one, values, constant, sigma2, loglik, n) for one, values, (constant, sigma2, loglik), n in rows
-        ]
-        return cls(model, dict(zip(extra["ids"], estimates, strict=True)), int(extra["season_length"]))
-
-
 class SeriesARIMA(Model):
     """What the two models share: a fit for each series on its own."""
 
@@ -101,6 +34,7 @@ class SeriesARIMA(Model):
     fitted_type = FittedARIMA
     engine: str
     ic: str
+    transform: str
     n_jobs: int | None
     season_length: int | None
 
@@ -110,6 +44,7 @@ class SeriesARIMA(Model):
         from forecast.learning.warmup import warmup
 
         check_observed(panel, self.name)
+        self.check_positive(panel)
         season = self.season_length or panel.season_length
         warmup(progress, self.kernels)
         histories = [panel.series(s) for s in range(len(panel))]
@@ -122,9 +57,30 @@ class SeriesARIMA(Model):
             progress.finish()
         return FittedARIMA(self, dict(zip(panel.ids, estimates, strict=True)), season)
 
-    @abstractmethod
     def fit_series(self, y: Floats, season_length: int) -> "Estimate":
-        """Fit one history (n,), NaN where unobserved, with at least one observed value."""
+        """Fit one history (n,), NaN where unobserved, with at least one observed value; positive to be transformed."""
+        power = choose_power(y, season_length, self.transform)
+        return replace(self._estimate(transformed(y, power), season_length), power=power)
+
+    @abstractmethod
+    def _estimate(self, y: Floats, season_length: int) -> "Estimate":
+        """Fit one history on the scale of the model."""
+
+    def check_positive(self, panel: Panel) -> None:
+        """Refuse values that cannot be transformed.
+
+        Raises
+        ------
+        DataError
+            Naming the first series that has one.
+        """
+        bad = np.flatnonzero(panel.y <= 0)
+        if self.transform != "none" and len(bad):
+            name = panel.ids[int(np.searchsorted(panel.indptr, bad[0], side="right")) - 1]
+            raise DataError(
+                f"Series {name!r} has the value {panel.y[bad[0]]:g}, but transform={self.transform!r} needs values "
+                "above 0; leave the transformation or that series out."
+            )
 
     def remark(self, season_length: int) -> str:
         """What is to be said of a fit with that season."""
@@ -156,6 +112,8 @@ class ARIMA(SeriesARIMA):
     """Whether to estimate a mean, or with one difference a drift; None: a mean, if nothing is differenced."""
     max_length: int | None = None
     """Estimate on this many last values, fewer where there are many gaps; None for all."""
+    transform: str = "none"
+    """Scale of the model: "none", "log", or "boxcox" with a power for each series; the point is then the median."""
     n_jobs: int | None = None
     """Threads at most; None for one per core."""
     engine: str = "compiled"
@@ -176,7 +134,7 @@ class ARIMA(SeriesARIMA):
             )
         _check_shared(self)
 
-    def fit_series(self, y: Floats, season_length: int) -> "Estimate":
+    def _estimate(self, y: Floats, season_length: int) -> "Estimate":
         from forecast.models.arima.fitting import fit_fixed
 
         (p, d, q), (P, D, Q) = self.order, self.seasonal_order if season_length > 1 else (0, 0, 0)
@@ -234,6 +192,10 @@ class AutoARIMA(SeriesARIMA):
     """Whether a series that is not differenced may have a mean."""
     max_length: int | None = 1000
     """Choose and estimate on this many last values, fewer where there are many gaps; None for all."""
+    time_limit: float | None = None
+    """Seconds a series after which the search ends with the best model so far; results then depend on the machine."""
+    transform: str = "none"
+    """Scale of the model: "none", "log", or "boxcox" with a power for each series; the point is then the median."""
     n_jobs: int | None = None
     """Threads at most; None for one per core."""
     engine: str = "compiled"
@@ -248,13 +210,16 @@ class AutoARIMA(SeriesARIMA):
                 raise ParameterError(f"{name} is {value!r}; it must be a whole number that is not negative.")
         if self.ic not in CRITERIA:
             raise ParameterError(f"ic is {self.ic!r}; it must be one of {', '.join(CRITERIA)}.")
+        limit = self.time_limit
+        if limit is not None and (not isinstance(limit, int | float) or not limit > 0):
+            raise ParameterError(f"time_limit is {limit!r}; it must be a number of seconds above 0, or None.")
         _check_shared(self)
 
-    def fit_series(self, y: Floats, season_length: int) -> "Estimate":
+    def _estimate(self, y: Floats, season_length: int) -> "Estimate":
         from forecast.models.arima.fitting import fit_automatic
 
         options = asdict(self)
-        for name in ("season_length", "n_jobs", "alias"):
+        for name in ("season_length", "transform", "n_jobs", "alias"):
             del options[name]
         return fit_automatic(y, season_length, **options)
 
@@ -264,12 +229,10 @@ class AutoARIMA(SeriesARIMA):
         return ""
 
 
-_NAMES = {"aicc": "AICc", "aic": "AIC", "bic": "BIC"}
-
-
 def _check_shared(model: ARIMA | AutoARIMA) -> None:
-    if model.engine not in ENGINES:
-        raise ParameterError(f"engine is {model.engine!r}; it must be one of {', '.join(ENGINES)}.")
+    for name, known in (("engine", ENGINES), ("transform", TRANSFORMS)):
+        if getattr(model, name) not in known:
+            raise ParameterError(f"{name} is {getattr(model, name)!r}; it must be one of {', '.join(known)}.")
     for name, least in (("season_length", 1), ("n_jobs", 1), ("max_length", 10)):
         value = getattr(model, name)
         if value is not None and (not isinstance(value, int) or value < least):
@@ -290,13 +253,6 @@ def _each(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return found
-
-
-def _stored_orders(row: list[int]) -> Orders:
-    if len(row) != 8 or min(row) < 0 or max(row) > 100_000:
-        raise ValueError(f"orders {row} make no sense")
-    p, d, q, P, D, Q, season_length, constant = row
-    return Orders(p, d, q, P, D, Q, season_length, bool(constant))
 
 
 def _cores() -> int:

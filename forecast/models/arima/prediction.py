@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from forecast.models.arima.compiled import forecasts
+from forecast.models.arima.compiled import errors, forecasts
 from forecast.models.arima.estimate import Estimate
 from forecast.models.arima.sample import make_sample, recent
 
@@ -44,3 +44,22 @@ def predict(found: Estimate, y: Floats, h: int, engine: str = "compiled") -> tup
         sample = make_sample(y, orders.d, orders.D, orders.season_length)
         mean, variance = forecasts(found, sample, h + trailing)
     return mean[trailing:], np.sqrt(variance)[trailing:]
+
+
+def one_step_errors(found: Estimate, y: Floats) -> tuple[Floats, Floats]:
+    """Errors of the forecasts of every value from those before it, and these errors over their standard deviations.
+
+    Returns
+    -------
+    errors, standardized : ndarray, (N,)
+        NaN where ``y`` is unobserved, where too few values come before, and in what is too old to be used.
+    """
+    orders, seen = found.orders, np.flatnonzero(~np.isnan(y))
+    used = recent(y, None, GAP_BUDGET)
+    both = np.full((2, len(y)), np.nan)
+    if len(used) > orders.lost:
+        error, deviation = errors(found, make_sample(used, orders.d, orders.D, orders.season_length))
+        last = seen[-1] + 1
+        with np.errstate(invalid="ignore"):  # without any variance nothing can be standardized
+            both[:, last - len(error) : last] = error, error / deviation
+    return both[0], both[1]

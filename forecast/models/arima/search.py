@@ -7,6 +7,7 @@ criterion. Their search can stop at a ridge, and their estimates at a lesser max
 each, and those that end close to the best are estimated again from more starts.
 """
 
+import time
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol
@@ -100,15 +101,28 @@ class Space:
 
 
 class Search:
-    """Estimates models on one sample and remembers the best estimate of each."""
+    """Estimates models on one sample and remembers the best estimate of each.
 
-    def __init__(self, estimator: Estimator, ic: str = "aicc") -> None:
+    Parameters
+    ----------
+    estimator : Estimator
+        Holds the sample.
+    ic : str, default "aicc"
+        Criterion that chooses.
+    time_limit : float, optional
+        Seconds from now after which no further model is estimated, once there is one.
+    """
+
+    def __init__(self, estimator: Estimator, ic: str = "aicc", time_limit: float | None = None) -> None:
         self.ic = ic
+        self.cut_short = False
+        """Whether the time limit kept a model from being estimated."""
         self.tried: dict[Orders, Estimate] = {}
         self.scores: dict[Orders, float] = {}
         """The criterion of every model that was tried; infinite if it is not to be trusted."""
         self._estimator = estimator
         self._effort: dict[Orders, int] = {}
+        self._deadline = np.inf if time_limit is None else time.perf_counter() + time_limit
 
     def stepwise(self, space: Space) -> Estimate | None:
         """The best model that the stepwise search finds; None if the sample is too short for any."""
@@ -141,6 +155,9 @@ class Search:
         """Climb ``effort`` times in all, with the climbs of earlier calls, unless there are too few values."""
         spent = self._effort.get(orders, 0)
         if effort <= spent or self._estimator.sample.n <= orders.size + orders.constant + 2:
+            return
+        if self.scores and time.perf_counter() > self._deadline:
+            self.cut_short = True
             return
         self._effort[orders] = effort
         starts = self._starts(orders, spent, effort)

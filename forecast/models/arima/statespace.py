@@ -55,7 +55,7 @@ class StateSpace:
         sigma2 = float(result.params[-1]) * self._scale**2
         constant = float(result.params[0]) * _steps(orders) * self._scale if orders.constant else 0.0
         coefficients = _coefficients(result.params, orders)
-        return Estimate(orders, coefficients, constant, sigma2, loglik, self.sample.n, coefficients)
+        return Estimate(orders, coefficients, constant, sigma2, loglik, self.sample.n, start=coefficients)
 
 
 def forecasts(found: Estimate, y: Floats, h: int) -> tuple[Floats, Floats]:
@@ -64,14 +64,6 @@ def forecasts(found: Estimate, y: Floats, h: int) -> tuple[Floats, Floats]:
     with _quietly():
         result = _filtered(found, y).get_forecast(h, exog=ahead)
     return np.asarray(result.predicted_mean), found.variance / found.sigma2 * np.asarray(result.var_pred_mean)
-
-
-def errors(found: Estimate, y: Floats) -> Floats:
-    """Errors of the one-step forecasts of a history (N,); NaN where unobserved, and where too few come before."""
-    with _quietly():
-        result = _filtered(found, y)
-    known = result.filter_results.forecasts_error_diffuse_cov[0, 0] == 0
-    return np.where(known, y - np.asarray(result.fittedvalues), np.nan)
 
 
 def _filtered(found: Estimate, y: Floats):  # type: ignore[no-untyped-def]

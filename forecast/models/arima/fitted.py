@@ -1,0 +1,146 @@
+"""The orders and parameters of each series of a panel, and what can be told with them."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.errors import DataError
+from forecast.models.arima.orders import Orders
+from forecast.models.arima.power import back, transformed
+from forecast.models.base import Fitted, Forecast, State
+from forecast.models.moments import check_observed, forecast_each
+from forecast.series.panel import Panel
+
+if TYPE_CHECKING:
+    from forecast.models.arima.estimate import Estimate
+    from forecast.models.arima.model import SeriesARIMA
+
+Floats = npt.NDArray[np.float64]
+
+_NAMES = {"aicc": "AICc", "aic": "AIC", "bic": "BIC"}
+
+
+class FittedARIMA(Fitted):
+    """Orders and parameters of each series, by its identifier."""
+
+    def __init__(self, model: "SeriesARIMA", estimates: "Mapping[Any, Estimate]", season_length: int) -> None:
+        self.model: SeriesARIMA = model
+        self.estimates = dict(estimates)
+        self.season_length = season_length
+
+    def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
+        from threadpoolctl import threadpool_limits
+
+        from forecast.models.arima.prediction import predict
+
+        pairs = list(self._pairs(panel))
+        with threadpool_limits(1):
+            forecast = forecast_each(panel, h, quantiles, lambda s: predict(*pairs[s], h, self.model.engine))
+        for s, (found, _) in enumerate(pairs):
+            forecast.point[s] = back(forecast.point[s], found.power)
+            forecast.quantiles[s] = back(forecast.quantiles[s], found.power)
+        return forecast
+
+    def fitted_values(self, panel: Panel) -> Floats:
+        """Forecasts of every value of ``panel`` from those before it, by the parameters that were learned.
+
+        Returns
+        -------
+        ndarray, (N,)
+            In the order of ``panel.y``; NaN where that is unobserved, and at the beginning of a series, where too few
+            values come before.
+
+        Raises
+        ------
+        DataError
+            If the model was not fitted on some series, or has nothing to go by.
+        """
+        from forecast.models.arima.prediction import one_step_errors
+
+        values = [back(y - one_step_errors(found, y)[0], found.power) for found, y in self._pairs(panel)]
+        return np.concatenate(values)
+
+    def summary(self, panel: Panel) -> str:
+        """Orders, coefficients with standard errors, criterion and a test of the residuals, for each series.
+
+        Parameters
+        ----------
+        panel : Panel
+            The histories that the model was fitted on, or later ones.
+        """
+        from forecast.models.arima.summary import summary
+
+        pairs = self._pairs(panel)
+        return "\n\n".join(
+            summary(str(name), *pair, self.model.ic) for name, pair in zip(panel.ids, pairs, strict=True)
+        )
+
+    def _pairs(self, panel: Panel) -> "Iterator[tuple[Estimate, Floats]]":
+        """Estimate and history of each series, on the scale of the model."""
+        check_observed(panel, self.model.name)
+        unseen = [name for name in panel.ids if name not in self.estimates]
+        if unseen:
+            raise DataError(
+                f"{self.model.name} was not fitted on series {unseen[0]!r}; "
+                "fit it again with that series, or leave the series out."
+            )
+        self.model.check_positive(panel)
+        for s, name in enumerate(panel.ids):
+            found = self.estimates[name]
+            yield found, transformed(panel.series(s), found.power)
+
+    def describe(self) -> str:
+        found = list(self.estimates.values())
+        plain = sum(not np.isfinite(one.loglik) for one in found)
+        if len(found) == 1:
+            criterion = f"{_NAMES[self.model.ic]} {found[0].criterion(self.model.ic):.1f}"
+            text = f"{found[0].described}, {'constant or too short for more' if plain else criterion}"
+        else:
+            common = Counter(one.described for one in found).most_common()
+            text = f"{len(found)} series: " + ", ".join(f"{orders} in {count}" for orders, count in common[:3])
+            text += f", {len(common) - 3} other orders" if len(common) > 3 else ""
+            text += f"; {plain} constant or too short to estimate" if plain else ""
+        cut_short = sum(one.cut_short for one in found)
+        if cut_short:
+            text += f"; the time limit ended the search early{f' in {cut_short}' if len(found) > 1 else ''}"
+        return text + self.model.remark(self.season_length)
+
+    def state(self) -> State:
+        found = list(self.estimates.values())
+        arrays = {
+            "orders": np.array([one.orders for one in found], np.int64),
+            "coefficients": np.concatenate([one.coefficients for one in found]),
+            "moments": np.array([(one.constant, one.sigma2, one.loglik) for one in found], np.float64),
+            "n": np.array([one.n for one in found], np.int64),
+            "powers": np.array([np.nan if one.power is None else one.power for one in found], np.float64),
+            "cut_short": np.array([one.cut_short for one in found], np.bool_),
+        }
+        ids = [name.item() if isinstance(name, np.generic) else name for name in self.estimates]
+        return arrays, {"ids": ids, "season_length": self.season_length}
+
+    @classmethod
+    def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
+        from forecast.models.arima.estimate import Estimate
+
+        orders = [_stored_orders(row) for row in arrays["orders"].tolist()]
+        sizes = np.array([one.size for one in orders])
+        if len(orders) != len(extra["ids"]) or sizes.sum() != len(arrays["coefficients"]):
+            raise ValueError("the coefficients do not fit the orders")
+        coefficients = np.split(arrays["coefficients"], np.cumsum(sizes)[:-1])
+        names = ("moments", "n", "powers", "cut_short")
+        rows = zip(orders, coefficients, *(arrays[name].tolist() for name in names), strict=True)
+        estimates = [
+            Estimate(one, values, constant, sigma2, loglik, n, None if np.isnan(power) else power, cut_short)
+            for one, values, (constant, sigma2, loglik), n, power, cut_short in rows
+        ]
+        return cls(model, dict(zip(extra["ids"], estimates, strict=True)), int(extra["season_length"]))
+
+
+def _stored_orders(row: list[int]) -> Orders:
+    if len(row) != 8 or min(row) < 0 or max(row) > 100_000:
+        raise ValueError(f"orders {row} make no sense")
+    p, d, q, P, D, Q, season_length, constant = row
+    return Orders(p, d, q, P, D, Q, season_length, bool(constant))
