@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from forecast.models.naive import Drift, HistoricMean, Naive, SeasonalNaive
     from forecast.models.naive2 import Naive2
     from forecast.models.recurrent import LSTM
+    from forecast.models.smoothing import AutoETS, Theta
     from forecast.series import datasets
     from forecast.series.frame import read_panel
 
@@ -41,6 +42,7 @@ _PLACES = {
     "forecast.models.naive": ("Drift", "HistoricMean", "Naive", "SeasonalNaive"),
     "forecast.models.naive2": ("Naive2",),
     "forecast.models.recurrent": ("LSTM",),
+    "forecast.models.smoothing": ("AutoETS", "Theta"),
     "forecast.series.frame": ("read_panel",),
 }
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
@@ -49,12 +51,14 @@ __all__ = [  # noqa: RUF022 - by kind
     "Forecaster",
     "ARIMA",
     "AutoARIMA",
+    "AutoETS",
     "Drift",
     "HistoricMean",
     "LSTM",
     "Naive",
     "Naive2",
     "SeasonalNaive",
+    "Theta",
     "backtest",
     "datasets",
     "evaluate",

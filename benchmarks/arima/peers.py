@@ -40,13 +40,12 @@ def main(arguments: argparse.Namespace) -> None:
             rows = [_compared(ours, theirs, *series) for series in read(spec)]
             sets.append(pd.DataFrame(rows).assign(set=Path(spec.split(":")[0]).stem))
             print(" | ".join(_told(sets[-1])), file=sys.stderr, flush=True)
+            if arguments.series is not None:
+                pd.concat(sets, ignore_index=True).to_csv(arguments.series, index=False)
         versions = [ours.call("versions", packages=["numba"]), theirs.call("versions", packages=["statsforecast"])]
-    everything = pd.concat(sets, ignore_index=True)
-    if arguments.series is not None:
-        everything.to_csv(arguments.series, index=False)
     rows = [_told(one) for one in sets]
     if len(sets) > 1:
-        rows.append(_told(everything.assign(set="all")))
+        rows.append(_told(pd.concat(sets, ignore_index=True).assign(set="all")))
     print(table(HEAD, rows), footer("python -m benchmarks.arima peers ...", versions), sep="\n\n")
 
 

@@ -13,6 +13,8 @@ MODELS = {
     "lstm": "forecast.models.recurrent:LSTM",
     "auto-arima": "forecast.models.arima:AutoARIMA",
     "arima": "forecast.models.arima:ARIMA",
+    "auto-ets": "forecast.models.smoothing:AutoETS",
+    "theta": "forecast.models.smoothing:Theta",
     "seasonal-naive": "forecast.models.naive:SeasonalNaive",
     "naive2": "forecast.models.naive2:Naive2",
     "naive": "forecast.models.naive:Naive",
