@@ -3,8 +3,8 @@
     python -m benchmarks.arima peers FILE... --peer-python PYTHON
     python -m benchmarks.arima search [FILE]
 
-``peers``   Our search beside statsforecast's AutoARIMA, which may have an environment of its own: seconds a series on
-            one core, AICc where both difference alike, and MASE of the forecasts of a test set.
+``peers``   Our search beside statsforecast's AutoARIMA, which may have an environment of its own: seconds of
+            processor time, AICc where both difference alike, and MASE of the forecasts of a test set.
 ``search``  The stepwise search beside an exhaustive one over the same orders, and beside statsmodels' estimate of the
             orders that it chose.
 

@@ -59,12 +59,15 @@ def test_fit_as_json_tells_what_was_learned(run, air, tmp_path):
     assert document["model"] == str(tmp_path / "m")
 
 
-def test_predicting_with_a_network_tells_that_it_compiles(run, air, tmp_path, monkeypatch):
-    run("fit", air, "-h", 12, "--models", "lstm", "-o", tmp_path / "model")
+def test_predicting_tells_that_it_compiles_what_the_models_need(run, air, tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr("forecast.learning.warmup.warmup", lambda progress: told.append(progress))
-    assert run("predict", tmp_path / "model", "-h", 12).exit_code == 0
-    assert len(told) == 1 and told[0] is not None
+    for models in ("lstm", "arima", "naive"):
+        run("fit", air, "-h", 12, "--models", models, "-o", tmp_path / models)
+    monkeypatch.setattr("forecast.learning.warmup.warmup", lambda progress, *kernels: told.append((progress, kernels)))
+    for models in ("lstm", "arima", "naive"):
+        assert run("predict", tmp_path / models, "-h", 12).exit_code == 0
+    assert [kernels for _, kernels in told] == [("network",), ("arima",)]
+    assert all(progress is not None for progress, _ in told)
 
 
 def test_saved_model_forecasts_calibrated_counts(run, air, model, tmp_path):
