@@ -18,8 +18,8 @@ from forecast.models.arima.search import Estimator, Search, Space
 Floats = npt.NDArray[np.float64]
 
 FEWEST = 6  # differenced values for a search: with fewer, AICc would rather forecast 0 than spend a mean
-SEARCH_BUDGET = 1e7  # n k^2 of a search: a likelihood then takes about 2 ms
-FIT_BUDGET = 1e8  # the same where few likelihoods are computed
+SEARCH_BUDGET = 2e6  # n k^2 of a search: more gaps would make it last longer than some seconds
+FIT_BUDGET = 2e7  # the same where one model is estimated
 
 
 def fit_automatic(

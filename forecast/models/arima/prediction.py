@@ -9,7 +9,7 @@ from forecast.models.arima.sample import make_sample, recent
 
 Floats = npt.NDArray[np.float64]
 
-GAP_BUDGET = 1e8  # n k^2 of the history that is used, for n values with k gaps
+GAP_BUDGET = 2e7  # n k^2 of the history that is used, for n values with k gaps
 
 
 def predict(found: Estimate, y: Floats, h: int, engine: str = "compiled") -> tuple[Floats, Floats]:
