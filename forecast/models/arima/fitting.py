@@ -51,7 +51,7 @@ def fit_automatic(
     if plain is not None:
         return plain
     sample = make_sample(y, d, D, season_length)
-    most = sample.n // 3
+    most = int(np.isfinite(y).sum()) // 3
     seasons = most // season_length if 1 < season_length <= LONGEST_SEASON else 0
     space = Space(
         d, D, season_length,
