@@ -10,7 +10,7 @@ from statsmodels.tsa.statespace.sarimax import SARIMAX
 from statsmodels.tsa.stattools import kpss
 
 from forecast.models.arima.differencing import choose_differencing, kpss_statistic, seasonal_strength
-from forecast.models.arima.estimate import Estimate
+from forecast.models.arima.estimate import DOUBT, Estimate
 from forecast.models.arima.fitting import fit_fixed
 from forecast.models.arima.orders import Orders
 from forecast.models.arima.prediction import predict
@@ -142,9 +142,11 @@ def test_roots_near_the_unit_circle_are_seen(inverse_roots, seasonal):
     k = len(inverse_roots)
     orders = Orders(0, 0, 0, k, 0, 0, 4, False) if seasonal else Orders(0, 0, k, 0, 0, 0, 1, False)
     coefficients = -polynomial[1:] if seasonal else polynomial[1:]
-    assert not Estimate(orders, coefficients, 0.0, 1.0, 0.0, 50).is_near_unit_root
+    far = Estimate(orders, coefficients, 0.0, 1.0, 0.0, 50)
+    assert far.score("aicc") == far.criterion("aicc")
     near = np.poly([*inverse_roots[1:], 0.995])[1:]
-    assert Estimate(orders, -near if seasonal else near, 0.0, 1.0, 0.0, 50).is_near_unit_root
+    close = Estimate(orders, -near if seasonal else near, 0.0, 1.0, 0.0, 50)
+    assert close.score("aicc") == (np.inf if seasonal else close.criterion("aicc") + DOUBT)
 
 
 @pytest.mark.parametrize(

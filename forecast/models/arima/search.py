@@ -22,6 +22,7 @@ from forecast.models.arima.sample import Sample
 Floats = npt.NDArray[np.float64]
 
 QUICK, NORMAL, THOROUGH = 1, 3, 7  # climbs of an estimation
+SWEPT = 5  # coefficients at most of the models that are tried beside the steps
 WIDTH = 2  # the neighbours of this many best models are tried
 CLOSE = 3.0  # models whose criterion is this close to the best are estimated thoroughly
 
@@ -136,7 +137,7 @@ class Search:
         if self._estimator.is_fast:
             likely = {o.constant for o in self._close(1.0)}
             for orders in space.everything():
-                if orders.constant in likely:
+                if orders.constant in likely and orders.size <= SWEPT:
                     self.estimate(orders, QUICK)
         return self._settled(space)
 
@@ -164,7 +165,7 @@ class Search:
         found = self._estimator.estimate(orders, starts) if len(starts) else None
         if found is not None and (orders not in self.tried or found.loglik > self.tried[orders].loglik):
             self.tried[orders] = found
-            self.scores[orders] = np.inf if found.is_near_unit_root else found.criterion(self.ic)
+            self.scores[orders] = found.score(self.ic)
 
     def _settled(self, space: Space) -> Estimate | None:
         """The best model, once those close to it were estimated thoroughly, with and without a constant."""
