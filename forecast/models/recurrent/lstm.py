@@ -27,6 +27,7 @@ from forecast.series.windows import Windows, WindowsBetween, windows_at_end
 from forecast_kernels.windows.cpu import Windowing
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
+_AT_ONCE = 1_000_000  # values of a chunk of series that is forecast: its copies take some 40 MB
 _CHOSEN = (
     "horizon", "context_length", "patch_length", "season_length", "hidden_size", "num_layers", "embedding_size",
     "head_size", "transform", "scaler", "batch_size", "max_steps",
@@ -226,7 +227,8 @@ class FittedLSTM(Fitted):
                 f"{self.model.name} was trained with {what}, which gives no intervals; leave out level and "
                 "quantiles, or train with loss='quantile' and several quantiles."
             )
-        chunk = max(1, 50_000_000 // (8 * (self._tail + h)))  # the buffers of a chunk stay below 50 MB
+        length = len(panel.y) // max(len(panel), 1) + self._tail + h
+        chunk = max(1, _AT_ONCE // length)
         point = np.empty((len(panel), h))
         spread = np.empty((len(panel), h, len(quantiles)))
         for at in range(0, len(panel), chunk):
