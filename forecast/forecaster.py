@@ -13,7 +13,7 @@ from forecast.evaluation.backtest import backtest, check_intervals, check_names,
 from forecast.evaluation.intervals import attach, check_levels, check_quantiles, probabilities
 from forecast.evaluation.output import Output
 from forecast.models import create
-from forecast.models.base import Fitted, Model, covariate_notes
+from forecast.models.base import Fitted, Model, compile_kernels, covariate_notes
 from forecast.progress import Progress, Silent
 from forecast.series.frame import as_names, read_panel
 from forecast.series.future import with_future
@@ -142,6 +142,7 @@ class Forecaster:
         """
         panel = self.read(df)
         check_names(self.models, panel)
+        compile_kernels(self.models, progress)
         fitted = {model.name: model.fit(panel, h, progress) for model in self.models}
         self._panel, self.fitted_ = panel.with_notes(covariate_notes(self.models, panel)), fitted
         return self
@@ -252,6 +253,7 @@ class Forecaster:
         if output is None and not keep:
             raise ParameterError("keep=False leaves no place for the rows; give output, a .csv or .parquet file.")
         panel = self.read(df)
+        compile_kernels(self.models, progress)
         with nullcontext() if output is None else table_writer(output) as sink:
             cv = backtest(
                 self.models, panel, h, n_windows, step_size, refit, input_size, level, quantiles, progress,

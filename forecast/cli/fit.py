@@ -100,6 +100,7 @@ def predict(
     levels, kind = options.percentages_of(level), options.intervals_of(intervals)
 
     from forecast.forecaster import Forecaster
+    from forecast.models.base import compile_kernels
 
     forecaster = Forecaster.load(model)
     panel = forecaster.panel_
@@ -107,13 +108,8 @@ def predict(
         panel = forecaster.read(file)
         tell(panel, quiet)
     panel = options.with_future_data(panel, future_data, horizon)
-    kernels = {group for fitted in forecaster.fitted_.values() if (group := fitted.model.kernels) is not None}
-    if kernels:
-        from forecast.learning.warmup import warmup
-
-        with progress_on_stderr(quiet) as progress:
-            warmup(progress, *kernels)  # on a machine that has not compiled the kernels yet, this takes a while
     with progress_on_stderr(quiet) as progress:
+        compile_kernels([fitted.model for fitted in forecaster.fitted_.values()], progress)
         frame = forecaster.predict(
             horizon, levels, df=panel, intervals=kind, non_negative=non_negative, integer=integer, progress=progress
         )

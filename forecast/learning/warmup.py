@@ -1,5 +1,8 @@
 """Compile every kernel that fitting and prediction need, once for a processor, with progress."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -23,21 +26,47 @@ def is_warm(*groups: str) -> bool:
 
 
 def warmup(progress: Progress | None = None, *groups: str) -> None:
-    """Compile groups of kernels, by default all, or do nothing if they are; about ten seconds each the first time."""
+    """Compile groups of kernels, by default all, or do nothing if they are; some ten seconds the first time.
+
+    The compiler works in one thread, so that of several groups all but the first are left to processes of their own,
+    which fill the same cache at the same time.
+    """
     cold = [group for group in groups or _STEPS if not is_warm(group)]
     if not cold:
         return
     progress = progress or Silent()
     steps = {group: _STEPS[group]() for group in cold}
+    children = {group: child for group in cold[1:] if (child := _compiling(group)) is not None}
     progress.start(LABEL, sum(map(len, steps.values())))
     try:
         for group in cold:
-            for step in steps[group]:
-                step()
-                progress.advance()
+            if group in children and children[group].wait() == 0:
+                progress.advance(len(steps[group]))
+            else:
+                for step in steps[group]:
+                    step()
+                    progress.advance()
             _mark(group)
     finally:
+        for child in children.values():
+            child.kill()
+            child.wait()
         progress.finish()
+
+
+def _compiling(group: str) -> subprocess.Popen[bytes] | None:
+    """A Python that compiles a group of kernels into the cache; None where it would be of no use."""
+    if cache_folder() is None or (os.cpu_count() or 1) < 2 or getattr(sys, "frozen", False):
+        return None
+    code = f"from forecast.learning.warmup import warmup; warmup(None, {group!r})"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    nothing = subprocess.DEVNULL
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdin=nothing, stdout=nothing, stderr=nothing
+        )
+    except OSError:
+        return None
 
 
 def _is_marked(group: str) -> bool:

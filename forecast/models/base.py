@@ -4,7 +4,7 @@ Notation: S series, h steps ahead, Q quantiles.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -156,3 +156,12 @@ def covariate_notes(models: Sequence[Model], panel: Panel) -> list[str]:
         return []
     columns = [*declared.columns, *declared.computed]
     return [f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} not use the covariates {listed(columns)}."]
+
+
+def compile_kernels(models: Iterable[Model], progress: Progress | None = None) -> None:
+    """Compile what these models need, or do nothing if it is: together, which takes less time than one by one."""
+    groups = dict.fromkeys(model.kernels for model in models if model.kernels is not None)
+    if groups:
+        from forecast.learning.warmup import warmup
+
+        warmup(progress, *groups)

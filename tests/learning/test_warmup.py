@@ -56,6 +56,36 @@ def test_groups_of_kernels_are_compiled_one_by_one(cold):
     assert not warmup.is_warm()
 
 
+def test_group_whose_process_failed_is_compiled_here(cold, monkeypatch):
+    done = []
+    monkeypatch.setattr(
+        warmup, "_compiling", lambda group: subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    )
+    monkeypatch.setattr(warmup, "_STEPS", {name: lambda name=name: [lambda: done.append(name)] for name in ("a", "b")})
+    warmup.warmup()
+    assert done == ["a", "b"]
+    assert warmup.is_warm("a", "b")
+
+
+def test_groups_are_compiled_into_one_cache_at_the_same_time(tmp_path):
+    script = (
+        "from forecast.learning import warmup\n"
+        "warmup._STEPS['network'] = lambda: []\n"  # so that only the child has something to do
+        "warmup.warmup(None, 'network', 'arima')\n"
+        "from forecast_kernels.arima.cpu import log_likelihood\n"
+        "print(len(log_likelihood.signatures))\n"
+    )
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
+    environment = os.environ | {"PYTHONPATH": paths, "GATECAST_CACHE_DIR": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.stdout == "0\n", result.stderr  # nothing was compiled in the process itself
+    (folder,) = tmp_path.iterdir()
+    assert {"complete-network", "complete-arima"} <= {file.name for file in folder.iterdir()}
+    assert any("log_likelihood" in file.name for file in folder.iterdir())
+
+
 def test_warmup_without_a_cache_is_done_once_a_process(cold, monkeypatch):
     monkeypatch.setattr(warmup, "cache_folder", lambda: None)
     warmup.warmup()
@@ -68,7 +98,7 @@ def test_warmup_that_fails_leaves_no_mark(cold, monkeypatch):
         raise MemoryError
 
     recorder = Recorder()
-    monkeypatch.setitem(warmup._STEPS, "arima", lambda: [broken])
+    monkeypatch.setitem(warmup._STEPS, "network", lambda: [broken])
     with pytest.raises(MemoryError):
         warmup.warmup(recorder)
     assert recorder.calls[-1] == "finished"
