@@ -15,7 +15,7 @@ from forecast.errors import DataError
 from forecast.learning.network import Network, Plan, aligned_zeros
 from forecast.progress import Progress
 from forecast.series.windows import Windows, WindowsBetween
-from forecast_kernels.jit import threads
+from forecast_kernels.jit import startable, threads
 from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.windows.cpu import Windowing
@@ -144,7 +144,11 @@ def train(
             rates = np.array([schedule.rate(k) for k in range(step, stop)], np.float64)
             began = time.perf_counter()
             totals, norms = runner.learn(
-                *batches.take(stop - step), seeds.integers(2**63, size=stop - step), rates, step, schedule
+                *batches.take(stop - step),
+                seeds.integers(2**63, size=stop - step, dtype=np.uint64),
+                rates,
+                step,
+                schedule,
             )
             ahead = 2 * ahead if time.perf_counter() - began < 0.05 else max(1, ahead // 2)
             for bad in np.flatnonzero(~np.isfinite(norms))[:1]:
@@ -235,7 +239,7 @@ class _Runner:
         windows: Windows,
         bounds: npt.NDArray[np.int64],
         mode: int,
-        seeds: npt.NDArray[np.int64],
+        seeds: npt.NDArray[np.uint64],
         rates: npt.NDArray[np.float64],
         step: int,
         schedule: Schedule | None,
@@ -245,9 +249,9 @@ class _Runner:
         totals, norms = np.zeros((0 if predicting else len(bounds) - 1, 2)), np.zeros(len(rates))
         out = np.empty((len(windows) if predicting else 0, self.objective.spec.horizon * len(self.quantiles)))
         decay, clip = (float(schedule.weight_decay), float(schedule.clip_norm)) if schedule else (0.0, 0.0)
-        kernels.run_batches(
+        startable(kernels.run_batches)(
             self.table, self.network.theta, self.work, *data, windows, bounds, self.objective.spec, self.heads,
-            self.quantiles, self.base, self.scale, mode, self.losses, totals, out, seeds.astype(np.uint64),
+            self.quantiles, self.base, self.scale, mode, self.losses, totals, out, seeds,
             self.gradients, self.optimizer, rates, step + 1, decay, clip, norms,
         )  # fmt: skip
         return out, totals, norms
@@ -256,7 +260,7 @@ class _Runner:
         self,
         windows: Windows,
         bounds: npt.NDArray[np.int64],
-        seeds: npt.NDArray[np.int64],
+        seeds: npt.NDArray[np.uint64],
         rates: npt.NDArray[np.float64],
         step: int,
         schedule: Schedule,
@@ -279,5 +283,6 @@ class _Runner:
 
     def _all(self, data: WindowData, windows: Windows, mode: int) -> tuple[Array, Array, Array]:
         """Run all windows in their order."""
-        bounds = np.append(np.arange(0, len(windows), self.batch), len(windows))
-        return self._run(data, windows, bounds, mode, np.zeros(len(bounds), np.int64), np.zeros(0), 0, None)
+        bounds = np.arange(0, len(windows) + self.batch, self.batch)
+        bounds[-1] = len(windows)
+        return self._run(data, windows, bounds, mode, np.zeros(len(bounds), np.uint64), np.zeros(0), 0, None)

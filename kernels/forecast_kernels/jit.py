@@ -152,19 +152,9 @@ class _Kernel(CPUDispatcher):
         result.target_context._defns[result.entry_point] = definitions
 
 
-class _ParallelKernel(_Kernel):
-    """A kernel that is called from Python alone."""
-
-    serial: Any  # the same without threads; compiled when needed
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self.serial(*arguments) if _threads_lost else super().__call__(*arguments)
-
-
 def _compiled(function: F, **options: Any) -> F:
     flags = {"nopython": True, "nogil": True, "no_cfunc_wrapper": True, **_FLAGS}  # no C code calls a kernel
-    kind = _ParallelKernel if options.get("parallel") else _Kernel
-    dispatcher = kind(function, targetoptions={**flags, **options})
+    dispatcher = _Kernel(function, targetoptions={**flags, **options})
     if cache_folder() is not None:
         dispatcher._cache = _Cache(function)  # type: ignore[attr-defined, no-untyped-call]
     return cast(F, dispatcher)
@@ -183,7 +173,7 @@ def part(function: F) -> F:
 def parallel_kernel(function: F) -> F:
     """Compile a kernel whose ``prange`` runs on Numba's threads; a long loop body compiles slowly, so call a kernel.
 
-    In a child forked after the threads had started, which has none and may start none, ``prange`` is a plain loop.
+    Python calls what `startable` gives for it.
     """
     code = cast(FunctionType, function)
     serial = FunctionType(code.__code__, code.__globals__, f"{code.__name__}_serial")
@@ -191,6 +181,16 @@ def parallel_kernel(function: F) -> F:
     dispatcher = _compiled(function, parallel=True)
     dispatcher.serial = _compiled(serial)  # type: ignore[attr-defined]
     return dispatcher
+
+
+def startable(function: F) -> F:
+    """The parallel kernel itself, or in a child forked after the threads had started the same with a plain loop.
+
+    Such a child has none of the threads, and may start none. (A choice at each call of the kernel would cost as long as
+    a small network.)
+    """
+    serial: F = function.serial  # type: ignore[attr-defined]
+    return serial if _threads_lost else function
 
 
 def cell(function: F) -> F:

@@ -54,7 +54,9 @@ def program(loss="quantile", dropout=0.3, layers=2, embed=3, head=4, rows=ROWS):
 def backward(runner, windows, seed):
     """Loss and number of its terms, the gradients being left in the runner: a training step at rate 0."""
     schedule = Schedule(1, len(windows), 0.0)
-    totals, _ = runner.learn(windows, np.array([0, len(windows)]), np.array([seed]), np.zeros(1), 0, schedule)
+    totals, _ = runner.learn(
+        windows, np.array([0, len(windows)]), np.array([seed], np.uint64), np.zeros(1), 0, schedule
+    )
     return tuple(totals[0])
 
 
