@@ -1,0 +1,59 @@
+"""The command; see the package's docstring."""
+
+import argparse
+import ast
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import benchmarks.accuracy
+from benchmarks.accuracy.data import SPLITS, read_split
+from benchmarks.accuracy.report import report
+from benchmarks.accuracy.runs import run
+from benchmarks.accuracy.sets import SETS
+
+
+def main() -> None:
+    """Parse, run, print, write."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.accuracy",
+        description=benchmarks.accuracy.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("dataset", choices=SETS, metavar="SET", help=", ".join(SETS))
+    parser.add_argument("--data", type=Path, required=True, help="the set's file")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="what to judge by (default test)")
+    parser.add_argument("--members", type=int, default=1, help="networks in the LSTM's ensemble (default 1)")
+    parser.add_argument("--models", help="fitted, separated by commas; by the set if left out")
+    parser.add_argument("--seed", type=int, default=0, help="of the first network (default 0)")
+    parser.add_argument("--every", type=int, default=1, help="take each k-th series only, for slow methods")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="an option of the LSTM")
+    parser.add_argument("--output", type=Path, help="write the table to this file as well")
+    arguments = parser.parse_args()
+    dataset = SETS[arguments.dataset]
+    split = read_split(arguments.data, dataset, arguments.split, arguments.every)
+    options = {"seed": arguments.seed, **_options(arguments.set)}
+    names = tuple(arguments.models.split(",")) if arguments.models else dataset.models
+    runs = [run(name, dataset, split, options if name == "lstm" else {}) for name in names]
+    words = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]
+    text = report(dataset, split, arguments.split, runs, shlex.join(["python", "-m", "benchmarks.accuracy", *words]))
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text + "\n", encoding="utf-8")
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    """``["max_steps=300", "scaler=last"]`` as keyword arguments."""
+    found = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value
+    return found
+
+
+if __name__ == "__main__":
+    main()

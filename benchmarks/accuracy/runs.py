@@ -1,0 +1,73 @@
+"""Fit one model as a user would, and judge its forecasts."""
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.accuracy.data import Split
+from benchmarks.accuracy.scores import DECILES, Floats, Scores, coverage, mase, scaled_crps, scales, smape
+from benchmarks.accuracy.sets import DataSet
+from forecast.forecaster import Forecaster
+from forecast.models import create
+
+LEVELS = (80, 95)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on one data set."""
+
+    name: str
+    call: str
+    """How a user would write the model."""
+    scores: Scores
+    detail: str
+    """What was learned or chosen."""
+    fit_seconds: float
+    predict_seconds: float
+    peak_memory: int
+    """Of the process until then, in bytes."""
+
+
+def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -> Run:
+    """Fit, forecast and score one model, by its name in the registry."""
+    given = {**(dataset.options if name == "lstm" else {}), **options}
+    model = create(name, **given)
+    forecaster = Forecaster(model, freq=dataset.freq, season_length=dataset.season_length)
+    start = time.perf_counter()
+    forecaster.fit(split.history, h=dataset.horizon)
+    fitted = time.perf_counter()
+    frame = forecaster.predict(dataset.horizon, level=LEVELS, quantiles=DECILES)
+    done = time.perf_counter()
+    shape = (len(split.ids), dataset.horizon)
+    order = split.ids.get_indexer(frame["unique_id"].astype(str))[:: dataset.horizon]
+    columns = [name for name in frame.columns if name not in ("unique_id", "ds")]
+    values = {column: np.empty(shape) for column in columns}
+    for column in columns:
+        values[column][order] = frame[column].to_numpy(float).reshape(shape)
+    return Run(
+        name=model.name,
+        call=f"{type(model).__name__}({', '.join(f'{k}={v!r}' for k, v in given.items() if getattr(type(model), k, None) != v)})",
+        scores=_scores(model.name, values, dataset, split),
+        detail=forecaster.fitted_[model.name].describe() if name == "lstm" else "",
+        fit_seconds=fitted - start,
+        predict_seconds=done - fitted,
+        peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+    )
+
+
+def _scores(name: str, values: Mapping[str, Floats], dataset: DataSet, split: Split) -> Scores:
+    inside = [coverage(split.truth, values[f"{name}-lo-{level}"], values[f"{name}-hi-{level}"]) for level in LEVELS]
+    quantiles = np.stack([values[f"{name}-q-{q}"] for q in DECILES], axis=2)
+    return Scores(
+        smape=smape(split.truth, values[name]),
+        mase=mase(split.truth, values[name], scales(split.past, dataset.mase_season)),
+        crps=scaled_crps(split.truth, quantiles, DECILES),
+        coverage_80=inside[0],
+        coverage_95=inside[1],
+    )

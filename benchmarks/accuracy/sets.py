@@ -1,0 +1,96 @@
+"""The data sets, their protocols, and the marks that others published on them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Mark = tuple[str, float | None, float | None, float | None]  # method, sMAPE in per cent, MASE, OWA
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One data set as its competition defines it."""
+
+    title: str
+    """What it is, for the table."""
+    horizon: int
+    """Steps to forecast."""
+    season_length: int
+    """Steps of a season, given to the models."""
+    mase_season: int
+    """m of the MASE and of Naive2, as the competition has it."""
+    freq: str | int = 1
+    """Of the stamps; 1 for files that only count."""
+    prefix: str = ""
+    """Take the series whose identifier begins so."""
+    models: tuple[str, ...] = ("lstm", "seasonal-naive")
+    """Fitted unless others are asked for."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Options of the LSTM beside its defaults."""
+    marks: tuple[Mark, ...] = ()
+    """Published."""
+    note: str = ""
+    """What a reader of the marks must know."""
+
+
+def _m4(title: str, horizon: int, season: int, mase_season: int, marks: tuple[Mark, ...], note: str = "") -> DataSet:
+    return DataSet(title, horizon, season, mase_season, marks=marks, note=note)
+
+
+_SMALL = ("lstm", "auto-arima", "seasonal-naive")
+
+SETS: dict[str, DataSet] = {
+    "m4-yearly": _m4(
+        "M4 Yearly", 6, 1, 1,
+        (
+            ("Naive2", 16.342, 3.974, 1.0), ("Theta", 14.593, 3.382, 0.872),
+            ("FFORMA (M4's second)", 13.528, 3.060, 0.799), ("ES-RNN (M4's winner)", 13.176, 2.980, 0.778),
+            ("N-BEATS, 180 networks", 12.913, None, 0.758),
+        ),
+    ),
+    "m4-quarterly": _m4(
+        "M4 Quarterly", 8, 4, 4,
+        (
+            ("Naive2", 11.012, 1.371, 1.0), ("Theta", 10.311, 1.232, 0.917),
+            ("FFORMA (M4's second)", 9.733, 1.111, 0.847), ("ES-RNN (M4's winner)", 9.679, 1.118, 0.847),
+            ("N-BEATS, 180 networks", 9.213, None, 0.800),
+        ),
+        "The published marks are of all 24,000 series; series without a training part in the file are left out here.",
+    ),
+    "m4-weekly": _m4(
+        "M4 Weekly", 13, 52, 1,
+        (
+            ("Naive2", 9.161, 2.777, 1.0), ("Theta", 9.093, 2.637, 0.971), ("FFORMA (M4's second)", 7.625, 2.108, 0.796),
+            ("ES-RNN (M4's winner)", 7.817, 2.356, 0.851), ("best of the M4's entries", 6.919, 2.158, 0.766),
+        ),
+    ),
+    "m4-hourly": _m4(
+        "M4 Hourly", 48, 24, 24,
+        (
+            ("Naive2", 18.383, 2.395, 1.0), ("Theta", 18.138, 2.455, 1.006),
+            ("FFORMA (M4's second)", 11.506, 0.819, 0.484), ("ES-RNN (M4's winner)", 9.328, 0.893, 0.440),
+        ),
+    ),
+    "m1-yearly": DataSet(
+        "M1 Yearly", 6, 1, 1, prefix="Y", models=_SMALL,
+        marks=(("Theta", None, 4.191, None), ("ETS", None, 3.771, None), ("ARIMA", None, 4.479, None)),
+    ),
+    "m1-quarterly": DataSet(
+        "M1 Quarterly", 8, 4, 4, prefix="Q", models=_SMALL,
+        marks=(("Theta", None, 1.702, None), ("ETS", None, 1.658, None), ("ARIMA", None, 1.787, None)),
+    ),
+    "m1-monthly": DataSet(
+        "M1 Monthly", 18, 12, 12, prefix="M", models=_SMALL,
+        marks=(("Theta", None, 1.091, None), ("ETS", None, 1.074, None), ("ARIMA", None, 1.164, None)),
+    ),
+    "hospital": DataSet(
+        "Hospital", 12, 12, 12, freq="MS", models=_SMALL,
+        marks=(
+            ("Theta", None, 0.761, None), ("ETS", None, 0.765, None), ("ARIMA", None, 0.787, None),
+            ("DeepAR", None, 0.769, None),
+        ),
+    ),
+    "kdd-cup-2018": DataSet(
+        "KDD Cup 2018", 48, 24, 24, freq="h",
+        note="Marks of others on these series forecast another horizon, and are not comparable.",
+    ),
+}  # fmt: skip
