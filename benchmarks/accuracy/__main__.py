@@ -33,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = SETS[arguments.dataset]
     split = read_split(arguments.data, dataset, arguments.split, arguments.every)
-    options = {"seed": arguments.seed, **_options(arguments.set)}
+    options = {"n_members": arguments.members, "seed": arguments.seed, **_options(arguments.set)}
     names = tuple(arguments.models.split(",")) if arguments.models else dataset.models
     runs = [run(name, dataset, split, options if name == "lstm" else {}) for name in names]
     words = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]

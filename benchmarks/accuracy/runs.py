@@ -14,6 +14,7 @@ from benchmarks.accuracy.scores import DECILES, Floats, Scores, coverage, mase, 
 from benchmarks.accuracy.sets import DataSet
 from forecast.forecaster import Forecaster
 from forecast.models import create
+from forecast.models.base import Model
 
 LEVELS = (80, 95)
 
@@ -52,13 +53,19 @@ def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -
         values[column][order] = frame[column].to_numpy(float).reshape(shape)
     return Run(
         name=model.name,
-        call=f"{type(model).__name__}({', '.join(f'{k}={v!r}' for k, v in given.items() if getattr(type(model), k, None) != v)})",
+        call=_call(model, given),
         scores=_scores(model.name, values, dataset, split),
         detail=forecaster.fitted_[model.name].describe() if name == "lstm" else "",
         fit_seconds=fitted - start,
         predict_seconds=done - fitted,
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
     )
+
+
+def _call(model: Model, given: Mapping[str, Any]) -> str:
+    """The model as typed, without what is the default anyway."""
+    told = {name: value for name, value in given.items() if getattr(type(model), name) != value}
+    return f"{type(model).__name__}({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
 
 def _scores(name: str, values: Mapping[str, Floats], dataset: DataSet, split: Split) -> Scores:

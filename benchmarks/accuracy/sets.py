@@ -59,7 +59,8 @@ SETS: dict[str, DataSet] = {
     "m4-weekly": _m4(
         "M4 Weekly", 13, 52, 1,
         (
-            ("Naive2", 9.161, 2.777, 1.0), ("Theta", 9.093, 2.637, 0.971), ("FFORMA (M4's second)", 7.625, 2.108, 0.796),
+            ("Naive2", 9.161, 2.777, 1.0), ("Theta", 9.093, 2.637, 0.971),
+            ("FFORMA (M4's second)", 7.625, 2.108, 0.796),
             ("ES-RNN (M4's winner)", 7.817, 2.356, 0.851), ("best of the M4's entries", 6.919, 2.158, 0.766),
         ),
     ),

@@ -7,6 +7,7 @@ import pytest
 
 from forecast.errors import DataError, DeviceError, ParameterError
 from forecast.models.recurrent import LSTM, FittedLSTM
+from forecast.progress import Silent
 from forecast.series import datasets
 from forecast.series.frame import read_panel
 from forecast_kernels.network.cpu import run_group
@@ -35,6 +36,18 @@ def several():
 def fitted(several):
     """Trained for six steps ahead."""
     return LSTM(max_steps=60).fit(several, 6)
+
+
+class Counter(Silent):
+    """Counts the steps that are announced and reported."""
+
+    total = steps = 0
+
+    def start(self, label, total):
+        self.total += total
+
+    def advance(self, steps=1, **figures):
+        self.steps += steps
 
 
 def shortened(panel, k):
@@ -198,8 +211,9 @@ def test_series_that_allow_no_logarithm_are_modelled_beside_those_that_do():
     assert (point[1] < 0).all()
 
 
-def test_state_gives_the_same_bits_back(several):
-    fitted = LSTM(max_steps=5, alias="net").fit(several, 6)
+@pytest.mark.parametrize("members", [1, 2])
+def test_state_gives_the_same_bits_back(several, members):
+    fitted = LSTM(max_steps=5, alias="net", n_members=members).fit(several, 6)
     arrays, extra = fitted.state()
     again = FittedLSTM.from_state(fitted.model, {name: array.copy() for name, array in arrays.items()}, extra)
     for h in (6, 9):
@@ -216,6 +230,29 @@ def test_same_seed_gives_the_same_numbers_and_fitting_twice_starts_afresh(severa
     np.testing.assert_array_equal(model.fit(several, 6).predict(several, 6).point, first)
     other = replace(model, seed=1).fit(several, 6).predict(several, 6).point
     assert (other != first).any()
+
+
+def test_ensemble_is_the_mean_of_networks_with_successive_seeds(several):
+    model = LSTM(max_steps=10, seed=3, transform="none")
+    singles = [replace(model, seed=seed).fit(several, 6).predict(several, 6, LEVELS) for seed in (3, 4, 5)]
+    fitted = replace(model, n_members=3).fit(several, 6)
+    together = fitted.predict(several, 6, LEVELS)
+    np.testing.assert_allclose(together.point, np.mean([one.point for one in singles], axis=0), rtol=1e-9)
+    np.testing.assert_allclose(together.quantiles, np.mean([one.quantiles for one in singles], axis=0), rtol=1e-9)
+    assert fitted.describe().startswith("3 networks of 1 x 32 units")
+
+
+def test_ensemble_of_one_is_the_single_network(several):
+    model = LSTM(max_steps=5)
+    single, one = (m.fit(several, 6).predict(several, 9, LEVELS) for m in (model, replace(model, n_members=1)))
+    np.testing.assert_array_equal(single.point, one.point)
+    np.testing.assert_array_equal(single.quantiles, one.quantiles)
+
+
+def test_progress_of_an_ensemble_adds_up_to_the_steps_of_all_members(several):
+    counter = Counter()
+    LSTM(max_steps=7, n_members=3).fit(several, 6, counter)
+    assert (counter.total, counter.steps) == (21, 21)
 
 
 def test_forecast_uses_the_history_that_it_is_given(fitted, several):
@@ -278,6 +315,7 @@ def test_classic_network_is_the_one_of_the_tutorials(passengers):
         ({"horizon": True}, r"horizon is True; it must be a whole number"),
         ({"batch_size": "8"}, r"batch_size is '8'; it must be a whole number"),
         ({"seed": -1}, r"seed is -1"),
+        ({"n_members": 0}, r"n_members is 0; it must be a whole number of at least 1"),
         ({"seed": None}, r"seed is None"),
         ({"learning_rate": 0}, r"learning_rate is 0; it must be a number above 0"),
         ({"learning_rate": float("nan")}, r"learning_rate is nan"),

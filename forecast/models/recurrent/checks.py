@@ -19,7 +19,7 @@ SCALERS = {"none": kernels.NONE, "last": kernels.LAST, "mean": kernels.MEAN, "se
 
 _LEAST = {
     "horizon": 1, "context_length": 1, "patch_length": 1, "season_length": 0, "hidden_size": 1, "num_layers": 1,
-    "embedding_size": 0, "head_size": 0, "batch_size": 1, "max_steps": 0, "max_epochs": 1, "seed": 0,
+    "embedding_size": 0, "head_size": 0, "batch_size": 1, "max_steps": 0, "max_epochs": 1, "seed": 0, "n_members": 1,
     "early_stopping_patience": 0, "val_size": 0, "val_check_steps": 1,
     "num_threads": 1,
 }  # fmt: skip

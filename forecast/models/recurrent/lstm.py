@@ -3,7 +3,7 @@
 Notation: S series, h horizon, Q quantiles.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -104,6 +104,8 @@ class LSTM(Model):
     """Last values of each series held out of training to choose the best weights; 0 for none."""
     val_check_steps: int = 25
     """Training steps between validations."""
+    n_members: int = 1
+    """Networks trained, with the seeds ``seed``, ``seed + 1``, ...; their quantiles are averaged."""
     seed: int = 0
     """Same seed, same numbers, whatever the number of threads."""
     num_threads: int | None = None
@@ -143,10 +145,6 @@ class LSTM(Model):
         warmup(progress, self.kernels)
         resolved = self._resolved(panel, h)
         inputs = Inputs.learn(panel) if self.covariates else Inputs()
-        network, objective = _build(resolved, inputs)
-        network.initialise(self.seed)
-        if self.weights is not None:
-            network.load(read_weights(self.weights, network))
         windows, held_out = _windows(resolved, panel)
         known = panel.head(np.maximum(panel.lengths - self.val_size, 1))  # no held-out value is a target of training
         exog = inputs.encode(panel)
@@ -158,12 +156,20 @@ class LSTM(Model):
                 f"and val_size {self.val_size} leaves fewer than 2; give longer series or a smaller val_size."
             )
         schedule = _schedule(resolved, len(windows))
-        progress.start(self.name, schedule.max_steps)
+        networks, histories = [], []
+        progress.start(self.name, schedule.max_steps * self.n_members)
         try:
-            history = train(network, data, windows, objective, schedule, progress, validation, self.num_threads)
+            for seed in range(self.seed, self.seed + self.n_members):
+                network, objective = _build(resolved, inputs)
+                network.initialise(seed)
+                if self.weights is not None:
+                    network.load(read_weights(self.weights, network))
+                own = replace(schedule, seed=seed)
+                histories.append(train(network, data, windows, objective, own, progress, validation, self.num_threads))
+                networks.append(network)
         finally:
             progress.finish()
-        return FittedLSTM(self, resolved, network, history, inputs)
+        return FittedLSTM(self, resolved, networks, histories, inputs)
 
     @property
     def uses_covariates(self) -> bool:
@@ -201,13 +207,20 @@ class LSTM(Model):
 
 
 class FittedLSTM(Fitted):
-    """A trained network."""
+    """Trained networks: ``n_members`` of them."""
 
-    def __init__(self, model: LSTM, resolved: LSTM, network: Network, history: History, inputs: Inputs) -> None:
+    def __init__(
+        self,
+        model: LSTM,
+        resolved: LSTM,
+        networks: Sequence[Network],
+        histories: Sequence[History],
+        inputs: Inputs,
+    ) -> None:
         self.model: LSTM = model
         self.resolved = resolved  # the config with what was chosen from the data
-        self.network = network
-        self.history = history
+        self.networks = tuple(networks)
+        self.histories = tuple(histories)
         self.inputs = inputs
 
     @property
@@ -215,8 +228,18 @@ class FittedLSTM(Fitted):
         return self.resolved.horizon
 
     @property
+    def network(self) -> Network:
+        """The first member."""
+        return self.networks[0]
+
+    @property
+    def history(self) -> History:
+        """What happened when the first member was trained."""
+        return self.histories[0]
+
+    @property
     def losses_(self) -> dict[int, float]:
-        """Training step -> mean training loss since the report before."""
+        """Training step -> mean training loss since the report before, of the first member."""
         return self.history.losses
 
     def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
@@ -250,9 +273,9 @@ class FittedLSTM(Fitted):
         horizon = objective.spec.horizon
 
         def block(history: WindowData, known: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-            out = predict(self.network, history, windows_at_end(known), objective, self.model.num_threads)
-            out.sort(axis=2)
-            return out
+            windows, threads = windows_at_end(known), self.model.num_threads
+            members = (predict(network, history, windows, objective, threads) for network in self.networks)
+            return np.asarray(np.mean([np.sort(out, axis=2) for out in members], axis=0))
 
         mean = self.model.point == "mean" and len(grid) > 1
         wanted = (*quantiles, *objective.quantiles) if mean else quantiles
@@ -272,38 +295,48 @@ class FittedLSTM(Fitted):
         season = f"season {r.season_length}" if r.season_length else "no season"
         used = self.inputs.covariates + len(self.inputs.static)
         covariates = f", {used} covariate{'s' * (used > 1)}" if used else ""
+        members = f"{len(self.networks)} networks of " if len(self.networks) > 1 else ""
+        patches = (r.context_length or 0) // (r.patch_length or 1)
         return (
-            f"{r.num_layers} x {r.hidden_size} units over {(r.context_length or 0) // (r.patch_length or 1)} patches "
-            f"of {r.patch_length}, {season}{covariates}, horizon {r.horizon}, {self.network.size:,} parameters, "
+            f"{members}{r.num_layers} x {r.hidden_size} units over {patches} patches of {r.patch_length}, "
+            f"{season}{covariates}, horizon {r.horizon}, {self.network.size:,} parameters, "
             f"{self.history.steps} steps"
         )
 
     def state(self) -> State:
         extra = {name: getattr(self.resolved, name) for name in _CHOSEN}
-        history = {"losses": self.history.losses, "validation": self.history.validation, "steps": self.history.steps}
+        histories = [vars(history) for history in self.histories]
+        theta = np.concatenate([network.theta for network in self.networks])
         arrays, inputs = self.inputs.state()
         scales = {f"inputs.{name}": values for name, values in arrays.items() if values.size}
-        return {"theta": self.network.theta, **scales}, {"resolved": extra, "history": history, "inputs": inputs}
+        return {"theta": theta, **scales}, {"resolved": extra, "histories": histories, "inputs": inputs}
 
     @classmethod
     def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
         resolved = replace(model, weights=None, **extra["resolved"])
-        theta, history = arrays["theta"], extra["history"]
+        theta, histories = arrays["theta"], [_history(entry) for entry in extra["histories"]]
         if resolved.context_length % resolved.patch_length or resolved.num_layers > theta.size:
             raise ValueError("the network's sizes contradict each other")
+        if len(histories) != model.n_members:
+            raise ValueError(f"there are {len(histories)} networks, the config asks for {model.n_members}")
         inputs = Inputs.from_state(
             {name.removeprefix("inputs."): values for name, values in arrays.items()}, extra["inputs"]
         )
-        network, _ = _build(resolved, inputs)
-        if theta.shape != network.theta.shape or theta.dtype != network.theta.dtype:
-            raise ValueError(f"there are {theta.shape} weights, the config asks for {network.theta.shape}")
-        network.theta[:] = theta
-        losses = {int(step): float(loss) for step, loss in history["losses"].items()}  # JSON's keys are texts
-        validation = [float(loss) for loss in history["validation"]]
-        return cls(model, resolved, network, History(losses, validation, int(history["steps"])), inputs)
+        networks = [_build(resolved, inputs)[0] for _ in histories]
+        size = networks[0].size
+        if theta.shape != (len(networks) * size,) or theta.dtype != networks[0].theta.dtype:
+            raise ValueError(f"there are {theta.shape} weights, the config asks for {len(networks)} times {size}")
+        for k, network in enumerate(networks):
+            network.theta[:] = theta[k * size : (k + 1) * size]
+        return cls(model, resolved, networks, histories, inputs)
 
 
 LSTM.fitted_type = FittedLSTM
+
+
+def _history(entry: Mapping[str, Any]) -> History:
+    losses = {int(step): float(loss) for step, loss in entry["losses"].items()}  # JSON's keys are texts
+    return History(losses, [float(loss) for loss in entry["validation"]], int(entry["steps"]))
 
 
 def _build(resolved: LSTM, inputs: Inputs) -> tuple[Network, Objective]:
