@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -35,8 +36,8 @@ def main() -> None:
     split = read_split(arguments.data, dataset, arguments.split, arguments.every)
     options = {"n_members": arguments.members, "seed": arguments.seed, **_options(arguments.set)}
     names = tuple(arguments.models.split(",")) if arguments.models else dataset.models
-    runs = [run(name, dataset, split, options if name == "lstm" else {}) for name in names]
-    words = [Path(word).name if Path(word).exists() else word for word in sys.argv[1:]]
+    runs = [run(name, dataset, split, options) for name in dict.fromkeys((*names, "naive2"))]
+    words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]  # paths belong to the machine
     text = report(dataset, split, arguments.split, runs, shlex.join(["python", "-m", "benchmarks.accuracy", *words]))
     print(text)
     if arguments.output:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.accuracy.data import Split
 from benchmarks.accuracy.scores import DECILES, Floats, Scores, coverage, mase, scaled_crps, scales, smape
@@ -36,8 +37,10 @@ class Run:
 
 
 def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -> Run:
-    """Fit, forecast and score one model, by its name in the registry."""
-    given = {**(dataset.options if name == "lstm" else {}), **options}
+    """Fit, forecast and score one model by its name in the registry; ``options`` are the LSTM's."""
+    given = {**dataset.options, **options} if name == "lstm" else {}
+    if name == "naive2":
+        given = {"season_length": dataset.mase_season}
     model = create(name, **given)
     forecaster = Forecaster(model, freq=dataset.freq, season_length=dataset.season_length)
     start = time.perf_counter()
@@ -46,7 +49,7 @@ def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -
     frame = forecaster.predict(dataset.horizon, level=LEVELS, quantiles=DECILES)
     done = time.perf_counter()
     shape = (len(split.ids), dataset.horizon)
-    order = split.ids.get_indexer(frame["unique_id"].astype(str))[:: dataset.horizon]
+    order = split.ids.get_indexer(pd.Index(frame["unique_id"].astype(str)))[:: dataset.horizon]
     columns = [name for name in frame.columns if name not in ("unique_id", "ds")]
     values = {column: np.empty(shape) for column in columns}
     for column in columns:

@@ -1,6 +1,6 @@
-"""Naive2, and the M4 competition's measures.
+"""The M4 competition's measures, and those of intervals, on arrays of equal horizons.
 
-Notation: S series, h steps, Q quantiles, n values of a history, m season.
+Notation: S series, h steps, Q quantiles, m season.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 DECILES = tuple(k / 10 for k in range(1, 10))
-SEASONALITY = 1.645  # normal quantile of the M4's 90 % test
 
 
 @dataclass(frozen=True)
@@ -20,9 +19,9 @@ class Scores:
 
     smape: float  # per cent
     mase: float
-    crps: float | None = None
-    coverage_80: float | None = None
-    coverage_95: float | None = None
+    crps: float
+    coverage_80: float
+    coverage_95: float
 
 
 def smape(truth: Floats, forecast: Floats) -> float:
@@ -66,37 +65,6 @@ def scaled_crps(truth: Floats, quantiles: Floats, probabilities: Sequence[float]
 def owa(scores: Scores, naive2: Scores) -> float:
     """Overall weighted average: the mean of sMAPE and MASE, each over Naive2's."""
     return (scores.smape / naive2.smape + scores.mase / naive2.mase) / 2
-
-
-def naive2(past: Sequence[Floats], m: int, h: int) -> Floats:
-    """(S, h) the last value, seasonally adjusted by multiplicative indices where a 90 % test finds a season."""
-    out = np.empty((len(past), h))
-    for s, y in enumerate(past):
-        out[s] = y[~np.isnan(y)][-1]
-        if _is_seasonal(y, m):
-            indices = _indices(y, m)
-            out[s] *= indices[(len(y) + np.arange(h)) % m] / indices[(len(y) - 1) % m]
-    return out
-
-
-def _is_seasonal(y: Floats, m: int) -> bool:
-    """Whether the autocorrelation at lag m passes the test of the M4 competition."""
-    if m == 1 or len(y) < 3 * m or np.isnan(y).any() or np.ptp(y) == 0:
-        return False
-    centred = y - y.mean()
-    r = np.array([centred[k:] @ centred[:-k] for k in range(1, m + 1)]) / (centred @ centred)
-    return bool(abs(r[-1]) > SEASONALITY * np.sqrt((1 + 2 * (r[:-1] ** 2).sum()) / len(y)))
-
-
-def _indices(y: Floats, m: int) -> Floats:
-    """(m,) seasonal indices with mean 1: mean ratios to the centred moving average, by phase."""
-    weights = np.ones(m) if m % 2 else np.concatenate([[0.5], np.ones(m - 1), [0.5]])
-    trend = np.convolve(y, weights / m, "valid")
-    first = len(weights) // 2
-    ratio = y[first : first + len(trend)] / trend
-    phase = (first + np.arange(len(trend))) % m
-    means = np.array([ratio[phase == k].mean() for k in range(m)])
-    return np.asarray(means / means.mean())
 
 
 def _mean_over_series(errors: Floats) -> float:
