@@ -36,7 +36,7 @@ def main() -> None:
     split = read_split(arguments.data, dataset, arguments.split, arguments.every)
     options = {"n_members": arguments.members, "seed": arguments.seed, **_options(arguments.set)}
     names = tuple(arguments.models.split(",")) if arguments.models else dataset.models
-    runs = [run(name, dataset, split, options) for name in dict.fromkeys((*names, "naive2"))]
+    runs = [one for name in dict.fromkeys((*names, "naive2")) for one in run(name, dataset, split, options)]
     words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]  # paths belong to the machine
     text = report(dataset, split, arguments.split, runs, shlex.join(["python", "-m", "benchmarks.accuracy", *words]))
     print(text)

@@ -4,7 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from benchmarks.accuracy.sets import DataSet
 from forecast.forecaster import Forecaster
 from forecast.models import create
 from forecast.models.base import Model
+from forecast.models.recurrent import FittedLSTM
 
 LEVELS = (80, 95)
 
@@ -36,31 +37,49 @@ class Run:
     """Of the process until then, in bytes."""
 
 
-def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -> Run:
-    """Fit, forecast and score one model by its name in the registry; ``options`` are the LSTM's."""
+def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -> list[Run]:
+    """Fit, forecast and score one model by its name in the registry; ``options`` are the LSTM's.
+
+    An ensemble of networks is followed by its first network alone, which is what ``n_members=1`` gives.
+    """
     given = {**dataset.options, **options} if name == "lstm" else {}
     if name == "naive2":
         given = {"season_length": dataset.mase_season}
-    model = create(name, **given)
-    forecaster = Forecaster(model, freq=dataset.freq, season_length=dataset.season_length)
+    forecaster = Forecaster(create(name, **given), freq=dataset.freq, season_length=dataset.season_length)
     start = time.perf_counter()
     forecaster.fit(split.history, h=dataset.horizon)
-    fitted = time.perf_counter()
+    seconds = time.perf_counter() - start
+    runs = [_judged(forecaster, dataset, split, given, seconds)]
+    (fitted,) = forecaster.fitted_.values()
+    if isinstance(fitted, FittedLSTM) and len(fitted.networks) > 1:
+        single = replace(fitted.model, n_members=1, alias=f"{fitted.model.name}, first network")
+        alone = FittedLSTM(single, fitted.resolved, fitted.networks[:1], fitted.histories[:1])
+        forecaster.fitted_ = {single.name: alone}
+        share = {**given, "n_members": 1}
+        runs.append(_judged(forecaster, dataset, split, share, seconds / len(fitted.networks)))
+    return runs
+
+
+def _judged(
+    forecaster: Forecaster, dataset: DataSet, split: Split, given: Mapping[str, Any], fit_seconds: float
+) -> Run:
+    """Forecast with the one fitted model, and score it."""
+    ((name, fitted),) = forecaster.fitted_.items()
+    start = time.perf_counter()
     frame = forecaster.predict(dataset.horizon, level=LEVELS, quantiles=DECILES)
-    done = time.perf_counter()
+    predict_seconds = time.perf_counter() - start
     shape = (len(split.ids), dataset.horizon)
     order = split.ids.get_indexer(pd.Index(frame["unique_id"].astype(str)))[:: dataset.horizon]
-    columns = [name for name in frame.columns if name not in ("unique_id", "ds")]
-    values = {column: np.empty(shape) for column in columns}
-    for column in columns:
-        values[column][order] = frame[column].to_numpy(float).reshape(shape)
+    values = {column: np.empty(shape) for column in frame.columns.drop(["unique_id", "ds"])}
+    for column, table in values.items():
+        table[order] = frame[column].to_numpy(float).reshape(shape)
     return Run(
-        name=model.name,
-        call=_call(model, given),
-        scores=_scores(model.name, values, dataset, split),
-        detail=forecaster.fitted_[model.name].describe() if name == "lstm" else "",
-        fit_seconds=fitted - start,
-        predict_seconds=done - fitted,
+        name=name,
+        call=_call(fitted.model, given),
+        scores=_scores(name, values, dataset, split),
+        detail=fitted.describe() if isinstance(fitted, FittedLSTM) else "",
+        fit_seconds=fit_seconds,
+        predict_seconds=predict_seconds,
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
     )
 

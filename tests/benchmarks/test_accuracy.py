@@ -64,7 +64,7 @@ def test_command_prints_and_writes_the_same_table_twice(weekly, tmp_path):
     rows = [line.split("|")[1:8] for line in first.stdout.splitlines() if line.startswith("| ")]
     assert rows == [line.split("|")[1:8] for line in again.stdout.splitlines() if line.startswith("| ")]
     names = [row[0].strip() for row in rows]
-    assert names[2:5] == ["LSTM", "SeasonalNaive", "Naive2"]
+    assert names[2:6] == ["LSTM", "LSTM, first network", "SeasonalNaive", "Naive2"]
     assert "published: ES-RNN (M4's winner)" in names
     assert "`LSTM(n_members=2, max_steps=3, hidden_size=8)`: 2 networks of" in first.stdout
     assert str(tmp_path) not in first.stdout

@@ -1,7 +1,8 @@
 """What an LSTM does when it is not told: season, patches, context, transform, by the data at hand.
 
-The patches and contexts of yearly, quarterly, weekly and hourly data come from experiments on the M4 competition's
-training data; the rest follows the same pattern (a patch is a season or a natural part of it).
+Measured on validation windows cut from the training parts of the competitions M1 and M4 and of hospital counts
+(``benchmarks/accuracy``); frequencies that are not among them follow the same pattern: a patch is a season or a natural
+part of it.
 """
 
 from typing import NamedTuple
@@ -14,7 +15,9 @@ from forecast.series.panel import Panel
 _PATCHES = {1: (6, 3), 4: (4, 6), 5: (5, 6), 7: (7, 6), 12: (12, 3), 24: (24, 7), 48: (48, 7), 52: (13, 8),
             96: (48, 14), 168: (24, 14), 336: (48, 14), 672: (96, 14)}  # fmt: skip
 _LONGER = {24: 168, 48: 336, 96: 672}  # the week beside the day
-_LOG_FROM = 52  # seasons up to weekly data's: growth multiplies; daily and finer: levels add
+_WEEKLY, _COARSER = 52, (1, 4, 12)  # seasons
+_MANY = 50  # series from which a network learns by itself how far to trust the season
+_CONTEXTS = 3  # in the longest history at least: a network that seldom sees a full one forecasts badly from it
 
 
 class Patching(NamedTuple):
@@ -33,18 +36,25 @@ class Size(NamedTuple):
     steps: int
 
 
+_SIZES = (
+    (2_000, Size(32, 1, 32, 500)),
+    (20_000, Size(64, 2, 64, 800)),
+    (100_000, Size(64, 2, 128, 800)),
+    (float("inf"), Size(128, 2, 256, 3_000)),
+)
+
+
 def choose_size(windows: int) -> Size:
     """Units, layers, windows a step and steps by the number of windows that there are to learn from."""
-    if windows < 2_000:
-        return Size(32, 1, 32, 500)
-    return Size(64, 2, 64, 800) if windows < 20_000 else Size(128, 2, 256, 1_500)
+    return next(size for limit, size in _SIZES if windows < limit)
 
 
 def choose_season(panel: Panel, horizon: int) -> int:
     """Season of the seasonal-naive forecast that the network corrects, or 0 when the last value is a better start.
 
     Compares, over the history, the mean absolute error of repeating the value of one season ago (the panel's season,
-    and the week for hourly and finer data) with that of repeating the last value over the horizon.
+    and the week for hourly and finer data) with that of repeating the last value over the horizon. With many series
+    there is always a season: the network learns when to lean on it, and forecasts better with it than without.
     """
     seasons = [panel.season_length, _LONGER.get(panel.season_length, 0)]
     longest = int(panel.lengths.max())
@@ -59,7 +69,7 @@ def choose_season(panel: Panel, horizon: int) -> int:
         return float(np.mean([_lag_error(panel, lag) for lag in lags]))
 
     best = min(usable, key=error)
-    return best if error(best) < error(1) else 0
+    return best if len(panel) >= _MANY or error(best) < error(1) else 0
 
 
 def _lag_error(panel: Panel, lag: int) -> float:
@@ -76,15 +86,20 @@ def _lag_error(panel: Panel, lag: int) -> float:
 
 
 def choose_patching(season: int, longest: int, horizon: int) -> Patching:
-    """Patch length and number for a season (0 or 1 for none), no longer than the history that there is."""
+    """Patch length and number for a season (0 or 1 for none), at most a third of the history that can be learned."""
     patch, count = _PATCHES.get(max(season, 1), (0, 0))
     if not patch:
         patch = max(p for p in range(1, min(season, 48) + 1) if season % p == 0)
         count = 3 * season // patch
-    most = max(1, (longest - horizon) // patch)
+    most = max(1, (longest - horizon) // (_CONTEXTS * patch))
     return Patching(patch, min(count, most))
 
 
 def choose_log(panel: Panel) -> bool:
-    """Whether series of positive values are modelled in logarithms."""
-    return panel.season_length <= _LOG_FROM and panel.season_length not in (5, 7)
+    """Whether series of positive values are modelled in logarithms.
+
+    Few series of weekly and coarser data: growth multiplies. Many: only weekly data; a network that has seen many
+    series knows growth from them, and forecasts yearly, quarterly and monthly ones better in their own units.
+    """
+    season = panel.season_length
+    return season == _WEEKLY or (season in _COARSER and len(panel) < _MANY)

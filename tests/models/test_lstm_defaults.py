@@ -1,0 +1,60 @@
+"""What the LSTM chooses from the data."""
+
+import numpy as np
+import pytest
+
+from forecast.models.recurrent import LSTM
+from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
+from tests.toys import make_panel
+
+
+def growing(count, n=60, **options):
+    """Series with more growth over a season than season."""
+    y = 100 + 5 * np.arange(n) + np.sin(np.arange(n))
+    return make_panel({f"s{k}": y + k for k in range(count)}, **options)
+
+
+def test_few_series_have_a_season_only_where_it_beats_the_last_value():
+    assert choose_season(growing(3), 12) == 0
+    wave = make_panel({"wave": 50 + 10 * np.sin(np.arange(96) * np.pi / 6)})
+    assert choose_season(wave, 12) == 12
+
+
+def test_many_series_have_a_season_whenever_two_are_observed():
+    assert choose_season(growing(60), 12) == 12
+    assert choose_season(growing(60, n=25), 12) == 12
+    assert choose_season(growing(60, n=24), 12) == 0
+
+
+@pytest.mark.parametrize(("freq", "few", "many"), [("YS", True, False), ("MS", True, False), ("W-SUN", True, True)])
+@pytest.mark.parametrize("count", [1, 60])
+def test_logarithms_are_for_few_series_or_weekly_ones(freq, few, many, count):
+    assert choose_log(growing(count, freq=freq, start="1950-01-01")) == (few if count == 1 else many)
+
+
+@pytest.mark.parametrize("freq", ["D", "h"])
+@pytest.mark.parametrize("count", [1, 60])
+def test_daily_and_finer_data_are_modelled_in_their_own_units(freq, count):
+    assert not choose_log(growing(count, freq=freq))
+
+
+@pytest.mark.parametrize("season", [0, 4, 7, 12, 24, 30, 52, 168])
+@pytest.mark.parametrize("longest", [2, 13, 72, 400, 5000])
+def test_context_is_at_most_a_third_of_the_history_or_one_patch(season, longest):
+    patch, count = choose_patching(season, longest, 6)
+    assert count == 1 or 3 * patch * count <= longest - 6
+    assert patch >= 1
+
+
+def test_more_windows_make_a_larger_network():
+    sizes = [choose_size(n) for n in (10, 10_000, 50_000, 10**7)]
+    assert sizes == sorted(sizes)
+    assert sizes[0].hidden < sizes[-1].hidden
+
+
+def test_choices_are_overridden_by_what_is_typed():
+    chosen = LSTM(season_length=0, context_length=20, patch_length=4, transform="log", max_steps=7, hidden_size=5)
+    fitted = LSTM.fit(chosen, growing(60), 6)
+    r = fitted.resolved
+    found = (r.season_length, r.context_length, r.patch_length, r.transform, r.max_steps, r.hidden_size)
+    assert found == (0, 20, 4, "log", 7, 5)
