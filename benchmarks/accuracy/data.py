@@ -49,6 +49,8 @@ def read_split(path: Path, dataset: DataSet, split: str, every: int = 1) -> Spli
     frame = read_table(path)
     frame["unique_id"] = frame["unique_id"].astype(str)
     frame = frame[frame["unique_id"].str.startswith(dataset.prefix)]
+    if dataset.filled_run:
+        frame["y"] = frame["y"].mask(_is_filled(frame, dataset.filled_run))
     train = frame[frame["split"].astype(str) == "train"]
     ids = pd.Index(train["unique_id"].unique())[::every]
     train = train[train["unique_id"].isin(ids)]
@@ -63,5 +65,14 @@ def read_split(path: Path, dataset: DataSet, split: str, every: int = 1) -> Spli
     step = future.groupby("unique_id", sort=False).cumcount().to_numpy()
     inside = step < dataset.horizon
     truth[ids.get_indexer(future["unique_id"])[inside], step[inside]] = future["y"].to_numpy(float)[inside]
+    last = ~train.duplicated("unique_id", keep="last")
+    train = train.assign(y=train["y"].where(train["y"].notna() | ~last, train.groupby("unique_id")["y"].ffill()))
     past = {name: values.to_numpy(float) for name, values in train.groupby("unique_id", sort=False)["y"]}
     return Split(train[["unique_id", "ds", "y"]], ids, [past[name] for name in ids], truth)
+
+
+def _is_filled(frame: pd.DataFrame, least: int) -> "pd.Series[bool]":
+    """Which values only repeat the one before, in runs of at least ``least`` equal values."""
+    begins = (frame["y"] != frame["y"].shift()) | (frame["unique_id"] != frame["unique_id"].shift())
+    run = begins.cumsum()
+    return ~begins & (run.map(run.value_counts()) >= least)

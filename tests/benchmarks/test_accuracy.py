@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,20 @@ def test_validation_never_sees_the_test_part(weekly):
     assert len(validation.history) == 6 * 124
     for whole, past, truth in zip(test.past, validation.past, validation.truth, strict=True):
         np.testing.assert_array_equal(np.concatenate([past, truth]), whole)
+
+
+def test_filled_gaps_are_gaps_again(weekly, tmp_path):
+    frame = pd.read_csv(weekly)
+    rows = frame["unique_id"] == "W0"
+    frame.loc[rows, "y"] = frame.loc[rows, "y"].where(~frame.loc[rows, "ds"].between(10, 15), 7.0)  # a run of six
+    frame.loc[rows & frame["ds"].between(130, 140), "y"] = 8.0  # across the end of the history
+    frame.loc[rows & frame["ds"].between(50, 54), "y"] = 9.0  # too short
+    frame.to_csv(tmp_path / "filled.csv", index=False)
+    split = read_split(tmp_path / "filled.csv", replace(SETS["m4-weekly"], filled_run=6), "test")
+    unobserved = 1 + np.flatnonzero(np.isnan(split.past[0]))
+    np.testing.assert_array_equal(unobserved, [*range(11, 16), *range(131, 137)])
+    assert split.past[0][-1] == 8.0  # the history ends on its last known value
+    np.testing.assert_array_equal(np.isnan(split.truth[0]), [True] * 3 + [False] * 10)
 
 
 def test_every_kth_series_is_taken(weekly):
