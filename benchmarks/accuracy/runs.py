@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.accuracy.data import Split
-from benchmarks.accuracy.scores import DECILES, Floats, Scores, coverage, mase, scaled_crps, scales, smape
+from benchmarks.accuracy.scores import DECILES, Floats, Scores, coverage, mase, scaled_crps, scales, smape, wql
 from benchmarks.accuracy.sets import DataSet
 from forecast.forecaster import Forecaster
 from forecast.models import create
@@ -97,6 +97,7 @@ def _scores(name: str, values: Mapping[str, Floats], dataset: DataSet, split: Sp
         smape=smape(split.truth, values[name]),
         mase=mase(split.truth, values[name], scales(split.past, dataset.mase_season)),
         crps=scaled_crps(split.truth, quantiles, DECILES),
+        wql=wql(split.truth, quantiles, DECILES),
         coverage_80=inside[0],
         coverage_95=inside[1],
     )

@@ -20,6 +20,7 @@ class Scores:
     smape: float  # per cent
     mase: float
     crps: float
+    wql: float
     coverage_80: float
     coverage_95: float
 
@@ -54,12 +55,21 @@ def coverage(truth: Floats, low: Floats, high: Floats) -> float:
 
 
 def scaled_crps(truth: Floats, quantiles: Floats, probabilities: Sequence[float]) -> float:
-    """Twice the pinball loss of quantiles (S, h, Q), over the mean |y| of each series' horizon; means of both."""
-    error = truth[:, :, None] - quantiles
-    tau = np.array(probabilities)
-    pinball = 2 * np.maximum(tau * error, (tau - 1) * error).mean(axis=2)
-    size = np.nanmean(np.abs(truth), axis=1)
-    return _mean_over_series(pinball[size > 0] / size[size > 0, None])
+    """Mean over series of twice the mean pinball loss of quantiles (S, h, Q), over the mean |y| of the horizon."""
+    pinball, size = _pinball(truth, quantiles, probabilities), np.abs(truth)
+    seen = np.nansum(size, axis=1) > 0
+    return float(np.mean(np.nansum(pinball[seen], axis=1) / np.nansum(size[seen], axis=1)))
+
+
+def wql(truth: Floats, quantiles: Floats, probabilities: Sequence[float]) -> float:
+    """Weighted quantile loss: the same of all series together, so that large ones weigh more."""
+    return float(np.nansum(_pinball(truth, quantiles, probabilities)) / np.nansum(np.abs(truth)))
+
+
+def _pinball(truth: Floats, quantiles: Floats, probabilities: Sequence[float]) -> Floats:
+    """(S, h) twice the pinball loss, mean over the probabilities; NaN where unobserved."""
+    error, tau = truth[:, :, None] - quantiles, np.array(probabilities)
+    return np.asarray(2 * np.maximum(tau * error, (tau - 1) * error).mean(axis=2))
 
 
 def owa(scores: Scores, naive2: Scores) -> float:

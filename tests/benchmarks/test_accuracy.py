@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.accuracy.data import read_split
-from benchmarks.accuracy.scores import coverage, mase, scaled_crps, scales, smape
+from benchmarks.accuracy.scores import coverage, mase, scaled_crps, scales, smape, wql
 from benchmarks.accuracy.sets import SETS
 from benchmarks.speed.worker import ROOT, environment
 
@@ -76,8 +76,8 @@ def test_command_prints_and_writes_the_same_table_twice(weekly, tmp_path):
     first, again = (command(*words, "--output", tmp_path / f"{k}.md") for k in range(2))
     assert first.returncode == 0, first.stderr
     assert (tmp_path / "0.md").read_text() == first.stdout
-    rows = [line.split("|")[1:8] for line in first.stdout.splitlines() if line.startswith("| ")]
-    assert rows == [line.split("|")[1:8] for line in again.stdout.splitlines() if line.startswith("| ")]
+    rows = [line.split("|")[1:9] for line in first.stdout.splitlines() if line.startswith("| ")]
+    assert rows == [line.split("|")[1:9] for line in again.stdout.splitlines() if line.startswith("| ")]
     names = [row[0].strip() for row in rows]
     assert names[2:6] == ["LSTM", "LSTM, first network", "SeasonalNaive", "Naive2"]
     assert "published: ES-RNN (M4's winner)" in names
@@ -105,3 +105,9 @@ def test_crps_of_certain_forecasts_is_the_relative_error():
     quantiles = np.repeat(np.array([[[3.0], [4.0]]]), 9, axis=2)
     probabilities = [k / 10 for k in range(1, 10)]
     assert scaled_crps(truth, quantiles, probabilities) == pytest.approx((1 + 0) / 2 / 3)
+
+
+def test_wql_weighs_series_by_their_size_and_crps_does_not():
+    truth, quantiles = np.array([[2.0, 4.0], [60.0, np.nan]]), np.array([[[3.0], [4.0]], [[60.0], [1.0]]])
+    assert wql(truth, quantiles, [0.5]) == pytest.approx(1 / 66)
+    assert scaled_crps(truth, quantiles, [0.5]) == pytest.approx((1 / 6 + 0) / 2)
