@@ -26,7 +26,7 @@ class DataSet:
     """Runs of so many equal values are gaps that the file's makers filled, and are taken as unobserved; 0 for none."""
     models: tuple[str, ...] = ("lstm", "seasonal-naive")
     """Fitted unless others are asked for."""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, int | str] = field(default_factory=dict)
     """Options of the LSTM beside its defaults."""
     marks: tuple[Mark, ...] = ()
     """Published."""
@@ -34,43 +34,39 @@ class DataSet:
     """What a reader of the marks must know."""
 
 
-def _m4(title: str, horizon: int, season: int, mase_season: int, marks: tuple[Mark, ...], note: str = "") -> DataSet:
-    return DataSet(title, horizon, season, mase_season, marks=marks, note=note)
-
-
 _SMALL = ("lstm", "auto-arima", "seasonal-naive")
 
 SETS: dict[str, DataSet] = {
-    "m4-yearly": _m4(
+    "m4-yearly": DataSet(
         "M4 Yearly", 6, 1, 1,
-        (
+        marks=(
             ("Naive2", 16.342, 3.974, 1.0, None), ("Theta", 14.593, 3.382, 0.872, None),
             ("FFORMA (M4's second)", 13.528, 3.060, 0.799, None), ("ES-RNN (M4's winner)", 13.176, 2.980, 0.778, None),
             ("N-BEATS, 180 networks", 12.913, None, 0.758, None),
             ("AutoARIMA (statsforecast)", None, 3.462, None, 0.1250),
         ),
     ),
-    "m4-quarterly": _m4(
+    "m4-quarterly": DataSet(
         "M4 Quarterly", 8, 4, 4,
-        (
+        marks=(
             ("Naive2", 11.012, 1.371, 1.0, None), ("Theta", 10.311, 1.232, 0.917, None),
             ("FFORMA (M4's second)", 9.733, 1.111, 0.847, None), ("ES-RNN (M4's winner)", 9.679, 1.118, 0.847, None),
             ("N-BEATS, 180 networks", 9.213, None, 0.800, None),
         ),
-        "The published marks are of all 24,000 series; series without a training part in the file are left out here.",
+        note="The published marks are of all 24,000 series; those without a training part in the file are left out.",
     ),
-    "m4-weekly": _m4(
+    "m4-weekly": DataSet(
         "M4 Weekly", 13, 52, 1,
-        (
+        marks=(
             ("Naive2", 9.161, 2.777, 1.0, None), ("Theta", 9.093, 2.637, 0.971, None),
             ("FFORMA (M4's second)", 7.625, 2.108, 0.796, None),
             ("ES-RNN (M4's winner)", 7.817, 2.356, 0.851, None),
             ("best of the M4's entries", 6.919, 2.158, 0.766, None),
         ),
     ),
-    "m4-hourly": _m4(
-        "M4 Hourly", 48, 24, 24,
-        (
+    "m4-hourly": DataSet(
+        "M4 Hourly", 48, 24, 24, options={"season_length": 168, "transform": "log"},
+        marks=(
             ("Naive2", 18.383, 2.395, 1.0, None), ("Theta", 18.138, 2.455, 1.006, None),
             ("FFORMA (M4's second)", 11.506, 0.819, 0.484, None), ("ES-RNN (M4's winner)", 9.328, 0.893, 0.440, None),
         ),
@@ -97,7 +93,7 @@ SETS: dict[str, DataSet] = {
         ),
     ),
     "hospital": DataSet(
-        "Hospital", 12, 12, 12, freq="MS", models=_SMALL,
+        "Hospital", 12, 12, 12, freq="MS", models=_SMALL, options={"context_length": 12},
         marks=(
             ("Theta", None, 0.761, None, None), ("ETS", None, 0.765, None, None), ("ARIMA", None, 0.787, None, None),
             ("DeepAR", None, 0.769, None, None), ("AutoARIMA (statsforecast)", None, 0.784, None, 0.0586),

@@ -17,7 +17,7 @@ _PATCHES = {1: (6, 3), 4: (4, 6), 5: (5, 6), 7: (7, 6), 12: (12, 3), 24: (24, 7)
 _LONGER = {24: 168, 48: 336, 96: 672}  # the week beside the day
 _WEEKLY, _COARSER = 52, (1, 4, 12)  # seasons
 _MANY = 50  # series from which a network learns by itself how far to trust the season
-_CONTEXTS = 3  # in the longest history at least: a network that seldom sees a full one forecasts badly from it
+_CONTEXTS = 2  # in the longest history at least: a network that seldom sees a full one forecasts badly from it
 
 
 class Patching(NamedTuple):
@@ -40,7 +40,7 @@ _SIZES = (
     (2_000, Size(32, 1, 32, 500)),
     (20_000, Size(64, 2, 64, 800)),
     (100_000, Size(64, 2, 128, 800)),
-    (float("inf"), Size(128, 2, 256, 3_000)),
+    (float("inf"), Size(128, 2, 128, 4_000)),
 )
 
 
@@ -86,7 +86,7 @@ def _lag_error(panel: Panel, lag: int) -> float:
 
 
 def choose_patching(season: int, longest: int, horizon: int) -> Patching:
-    """Patch length and number for a season (0 or 1 for none), at most a third of the history that can be learned."""
+    """Patch length and number for a season (0 or 1 for none), at most half of the history that can be learned."""
     patch, count = _PATCHES.get(max(season, 1), (0, 0))
     if not patch:
         patch = max(p for p in range(1, min(season, 48) + 1) if season % p == 0)

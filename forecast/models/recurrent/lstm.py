@@ -381,8 +381,9 @@ def _windows(resolved: LSTM, panel: Panel) -> tuple[WindowsBetween, Windows]:
     lengths, season = panel.lengths, resolved.season_length or 0
     context, horizon = int(resolved.context_length or 1), int(resolved.horizon or 1)
     last = lengths - resolved.val_size - 1
-    # A past of one season, or a full context when there is enough of it; short series start with what they have.
-    wanted = season if season else min(context, 3)
+    # Windows with less past than nearly every series has at its end would teach what is never asked; series that are
+    # shorter start with what they have.
+    wanted = max(season, min(context, int(np.quantile(lengths, 0.05))))
     if resolved.context_length and not resolved.mask_input:
         wanted = context
     first = np.maximum(np.minimum(wanted, last), 1)
