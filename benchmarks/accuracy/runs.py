@@ -53,7 +53,7 @@ def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -
     (fitted,) = forecaster.fitted_.values()
     if isinstance(fitted, FittedLSTM) and len(fitted.networks) > 1:
         single = replace(fitted.model, n_members=1, alias=f"{fitted.model.name}, first network")
-        alone = FittedLSTM(single, fitted.resolved, fitted.networks[:1], fitted.histories[:1])
+        alone = FittedLSTM(single, fitted.resolved, fitted.networks[:1], fitted.histories[:1], fitted.inputs)
         forecaster.fitted_ = {single.name: alone}
         share = {**given, "n_members": 1}
         runs.append(_judged(forecaster, dataset, split, share, seconds / len(fitted.networks)))
