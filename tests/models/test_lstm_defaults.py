@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from forecast.models.recurrent import LSTM
+from forecast.models.recurrent.assembly import training_windows
 from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
-from forecast.models.recurrent.lstm import _windows
 from tests.toys import make_panel
 
 
@@ -63,6 +63,6 @@ def test_choices_are_overridden_by_what_is_typed():
 def test_training_starts_where_nearly_every_series_could_be_forecast():
     panel = make_panel({f"s{k}": 50 + np.arange(90.0) for k in range(19)} | {"short": 50 + np.arange(14.0)})
     resolved = LSTM(context_length=24, season_length=12, horizon=6)._resolved(panel, 6)
-    windows = _windows(resolved, panel)[0][:]
+    windows = training_windows(resolved, panel)[0][:]
     firsts = [windows[windows[:, 0] == s, 1].min() for s in range(20)]
     assert firsts == [24] * 19 + [13]

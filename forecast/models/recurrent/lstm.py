@@ -11,20 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import DataError, DeviceError, ParameterError
-from forecast.learning.network import Network, recurrent_layers
-from forecast.learning.training import History, Objective, Schedule, WindowData, predict, train
+from forecast.learning.network import Network
+from forecast.learning.training import History, WindowData, predict, train
 from forecast.learning.warmup import warmup
 from forecast.learning.weights import read_weights
 from forecast.models.base import Fitted, Forecast, Model, State
-from forecast.models.recurrent.checks import SCALERS, check_config
+from forecast.models.recurrent.assembly import build_network, schedule_of, training_windows, window_data
+from forecast.models.recurrent.checks import check_config
 from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
-from forecast.models.recurrent.inputs import Arrays, Inputs
+from forecast.models.recurrent.inputs import Inputs
 from forecast.models.recurrent.paths import interpolated, mean_weights, simulate
 from forecast.progress import Progress
 from forecast.series.panel import Panel
-from forecast.series.scaling import allows_log, levels, restored, transformed
-from forecast.series.windows import Windows, WindowsBetween, windows_at_end
-from forecast_kernels.windows.cpu import Windowing
+from forecast.series.scaling import restored
+from forecast.series.windows import windows_at_end
 
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 _AT_ONCE = 1_000_000  # values of a chunk of series that is forecast: its copies take some 40 MB
@@ -145,22 +145,22 @@ class LSTM(Model):
         warmup(progress, self.kernels)
         resolved = self._resolved(panel, h)
         inputs = Inputs.learn(panel) if self.covariates else Inputs()
-        windows, held_out = _windows(resolved, panel)
+        windows, held_out = training_windows(resolved, panel)
         known = panel.head(np.maximum(panel.lengths - self.val_size, 1))  # no held-out value is a target of training
         exog = inputs.encode(panel)
-        data, _ = _data(resolved, known, exog)
-        validation = (_data(resolved, panel, exog)[0], held_out) if self.val_size else None
+        data, _ = window_data(resolved, known, exog)
+        validation = (window_data(resolved, panel, exog)[0], held_out) if self.val_size else None
         if not len(windows):
             raise DataError(
                 f"No series is long enough to train {self.name}: the longest has {int(panel.lengths.max())} values, "
                 f"and val_size {self.val_size} leaves fewer than 2; give longer series or a smaller val_size."
             )
-        schedule = _schedule(resolved, len(windows))
+        schedule = schedule_of(resolved, len(windows))
         networks, histories = [], []
         progress.start(self.name, schedule.max_steps * self.n_members)
         try:
             for seed in range(self.seed, self.seed + self.n_members):
-                network, objective = _build(resolved, inputs)
+                network, objective = build_network(resolved, inputs)
                 network.initialise(seed)
                 if self.weights is not None:
                     network.load(read_weights(self.weights, network))
@@ -266,8 +266,8 @@ class FittedLSTM(Fitted):
         return int(max(self.resolved.context_length or 0, 4 * (self.resolved.season_length or 0)))
 
     def _predict_part(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> tuple[Any, Any]:
-        data, log = _data(self.resolved, panel, self.inputs.encode(panel))
-        _, objective = _build(self.resolved, self.inputs)
+        data, log = window_data(self.resolved, panel, self.inputs.encode(panel))
+        _, objective = build_network(self.resolved, self.inputs)
         grid = np.array(objective.quantiles)
         middle = int(np.argmin(np.abs(grid - 0.5)))
         horizon = objective.spec.horizon
@@ -322,7 +322,7 @@ class FittedLSTM(Fitted):
         inputs = Inputs.from_state(
             {name.removeprefix("inputs."): values for name, values in arrays.items()}, extra["inputs"]
         )
-        networks = [_build(resolved, inputs)[0] for _ in histories]
+        networks = [build_network(resolved, inputs)[0] for _ in histories]
         size = networks[0].size
         if theta.shape != (len(networks) * size,) or theta.dtype != networks[0].theta.dtype:
             raise ValueError(f"there are {theta.shape} weights, the config asks for {len(networks)} times {size}")
@@ -337,73 +337,3 @@ LSTM.fitted_type = FittedLSTM
 def _history(entry: Mapping[str, Any]) -> History:
     losses = {int(step): float(loss) for step, loss in entry["losses"].items()}  # JSON's keys are texts
     return History(losses, [float(loss) for loss in entry["validation"]], int(entry["steps"]))
-
-
-def _build(resolved: LSTM, inputs: Inputs) -> tuple[Network, Objective]:
-    """An empty network and its objective, from a config without None."""
-    r = resolved
-    assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
-    assert r.season_length is not None and r.hidden_size is not None and r.num_layers is not None
-    assert r.embedding_size is not None and r.head_size is not None
-    sizes = (r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], r.mask_input)
-    spec = Windowing(*map(int, (*sizes, len(inputs.known))))  # other integer types would be compiled for anew
-    quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
-    objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.covariates, inputs.statics)
-    layers = recurrent_layers(
-        steps=r.context_length // r.patch_length,
-        inputs=r.patch_length * (1 + r.mask_input + inputs.covariates - (len(inputs.known) if r.season_length else 0)),
-        embed=r.embedding_size,
-        hidden=r.hidden_size,
-        layers=r.num_layers,
-        dropout=r.dropout > 0,
-        extra=objective.extra,
-        head=r.head_size,
-        outputs=r.horizon * len(quantiles),
-    )
-    return Network(layers), objective
-
-
-def _data(resolved: LSTM, panel: Panel, exog: Arrays) -> tuple[WindowData, npt.NDArray[np.bool_]]:
-    """What windows are gathered from, and which series are in logarithms."""
-    log = np.zeros(len(panel), bool)
-    if resolved.transform == "log":
-        log = allows_log(panel.y, panel.indptr)
-    y = transformed(panel.y, panel.indptr, log)
-    stats = levels(y, panel.indptr)
-    # A window that hardly moves is not blown up: 5 % of the series' own spread, or of its level's last digits.
-    floors = np.maximum(0.05 * stats[:, 1], 1e-3 * np.abs(stats[:, 0]) + 1e-9)
-    stats[:, 1] = np.maximum(stats[:, 1], floors)
-    return WindowData(y, panel.indptr, stats, floors, *exog), log
-
-
-def _windows(resolved: LSTM, panel: Panel) -> tuple[WindowsBetween, Windows]:
-    """Training windows, and those that forecast the held-out values."""
-    lengths, season = panel.lengths, resolved.season_length or 0
-    context, horizon = int(resolved.context_length or 1), int(resolved.horizon or 1)
-    last = lengths - resolved.val_size - 1
-    # Windows with less past than nearly every series has at its end would teach what is never asked; series that are
-    # shorter start with what they have.
-    wanted = max(season, min(context, int(np.quantile(lengths, 0.05))))
-    if resolved.context_length and not resolved.mask_input:
-        wanted = context
-    first = np.maximum(np.minimum(wanted, last), 1)
-    judged = np.maximum(last + 1, 1)
-    return WindowsBetween(first, last), WindowsBetween(judged, np.maximum(lengths - horizon, judged))[:]
-
-
-def _schedule(model: LSTM, windows: int) -> Schedule:
-    assert model.batch_size is not None
-    per_epoch = -(-windows // model.batch_size)
-    limits = [model.max_steps, model.max_epochs and model.max_epochs * per_epoch]
-    steps = min(limit for limit in limits if limit is not None)
-    return Schedule(
-        max_steps=steps,
-        batch_size=model.batch_size,
-        learning_rate=model.learning_rate,
-        decay=model.schedule,
-        weight_decay=model.weight_decay,
-        clip_norm=model.clip_norm,
-        patience=model.early_stopping_patience,
-        validate_every=model.val_check_steps,
-        seed=model.seed,
-    )

@@ -1,0 +1,88 @@
+"""From a config with nothing left to choose to what training takes: network, objective, data, windows, schedule."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.learning.network import Network, recurrent_layers
+from forecast.learning.training import Objective, Schedule, WindowData
+from forecast.models.recurrent.checks import SCALERS
+from forecast.models.recurrent.inputs import Arrays, Inputs
+from forecast.series.panel import Panel
+from forecast.series.scaling import allows_log, levels, transformed
+from forecast.series.windows import Windows, WindowsBetween
+from forecast_kernels.windows.cpu import Windowing
+
+if TYPE_CHECKING:
+    from forecast.models.recurrent.lstm import LSTM
+
+
+def build_network(resolved: "LSTM", inputs: Inputs) -> tuple[Network, Objective]:
+    """An empty network and its objective, from a config without None."""
+    r = resolved
+    assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
+    assert r.season_length is not None and r.hidden_size is not None and r.num_layers is not None
+    assert r.embedding_size is not None and r.head_size is not None
+    sizes = (r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], r.mask_input)
+    spec = Windowing(*map(int, (*sizes, len(inputs.known))))  # other integer types would be compiled for anew
+    quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
+    objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.covariates, inputs.statics)
+    layers = recurrent_layers(
+        steps=r.context_length // r.patch_length,
+        inputs=r.patch_length * (1 + r.mask_input + inputs.covariates - (len(inputs.known) if r.season_length else 0)),
+        embed=r.embedding_size,
+        hidden=r.hidden_size,
+        layers=r.num_layers,
+        dropout=r.dropout > 0,
+        extra=objective.extra,
+        head=r.head_size,
+        outputs=r.horizon * len(quantiles),
+    )
+    return Network(layers), objective
+
+
+def window_data(resolved: "LSTM", panel: Panel, exog: Arrays) -> tuple[WindowData, npt.NDArray[np.bool_]]:
+    """What windows are gathered from, and which series are in logarithms."""
+    log = np.zeros(len(panel), bool)
+    if resolved.transform == "log":
+        log = allows_log(panel.y, panel.indptr)
+    y = transformed(panel.y, panel.indptr, log)
+    stats = levels(y, panel.indptr)
+    # A window that hardly moves is not blown up: 5 % of the series' own spread, or of its level's last digits.
+    floors = np.maximum(0.05 * stats[:, 1], 1e-3 * np.abs(stats[:, 0]) + 1e-9)
+    stats[:, 1] = np.maximum(stats[:, 1], floors)
+    return WindowData(y, panel.indptr, stats, floors, *exog), log
+
+
+def training_windows(resolved: "LSTM", panel: Panel) -> tuple[WindowsBetween, Windows]:
+    """Training windows, and those that forecast the held-out values."""
+    lengths, season = panel.lengths, resolved.season_length or 0
+    context, horizon = int(resolved.context_length or 1), int(resolved.horizon or 1)
+    last = lengths - resolved.val_size - 1
+    # Windows with less past than nearly every series has at its end would teach what is never asked; series that are
+    # shorter start with what they have.
+    wanted = max(season, min(context, int(np.quantile(lengths, 0.05))))
+    if resolved.context_length and not resolved.mask_input:
+        wanted = context
+    first = np.maximum(np.minimum(wanted, last), 1)
+    judged = np.maximum(last + 1, 1)
+    return WindowsBetween(first, last), WindowsBetween(judged, np.maximum(lengths - horizon, judged))[:]
+
+
+def schedule_of(model: "LSTM", windows: int) -> Schedule:
+    assert model.batch_size is not None
+    per_epoch = -(-windows // model.batch_size)
+    limits = [model.max_steps, model.max_epochs and model.max_epochs * per_epoch]
+    steps = min(limit for limit in limits if limit is not None)
+    return Schedule(
+        max_steps=steps,
+        batch_size=model.batch_size,
+        learning_rate=model.learning_rate,
+        decay=model.schedule,
+        weight_decay=model.weight_decay,
+        clip_norm=model.clip_norm,
+        patience=model.early_stopping_patience,
+        validate_every=model.val_check_steps,
+        seed=model.seed,
+    )
