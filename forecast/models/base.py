@@ -16,6 +16,7 @@ from forecast.progress import Progress, Silent
 from forecast.series.columns import listed
 from forecast.series.future import reaching
 from forecast.series.panel import Panel
+from forecast.series.roles import Declared
 
 Floats = npt.NDArray[np.float64]
 State = tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]
@@ -118,6 +119,10 @@ class Model(ABC):
         """Whether the covariates that a panel declares are used, if it has any."""
         return False
 
+    def ignored(self, declared: Declared) -> tuple[str, ...]:
+        """Which of the declared covariates are not used."""
+        return () if self.uses_covariates else (*declared.columns, *declared.computed)
+
     @property
     def has_quantiles(self) -> bool:
         """Whether it forecasts quantiles, and not points alone."""
@@ -149,13 +154,15 @@ class Model(ABC):
 
 
 def covariate_notes(models: Sequence[Model], panel: Panel) -> list[str]:
-    """One sentence on the models that do not use the covariates which the panel declares, if there are any."""
-    declared = panel.declared
-    names = [model.name for model in models if not model.uses_covariates]
-    if not declared or not names:
-        return []
-    columns = [*declared.columns, *declared.computed]
-    return [f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} not use the covariates {listed(columns)}."]
+    """Sentences on the declared covariates that models do not use, one for all models that ignore the same."""
+    ignoring: dict[tuple[str, ...], list[str]] = {}
+    for model in models:
+        ignoring.setdefault(model.ignored(panel.declared), []).append(model.name)
+    return [
+        f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} not use the covariates {listed(columns)}."
+        for columns, names in ignoring.items()
+        if columns
+    ]
 
 
 def compile_kernels(models: Iterable[Model], progress: Progress | None = None) -> None:

@@ -1,6 +1,6 @@
 """Estimates, forecasts and errors of a seasonal ARIMA by compiled kernels.
 
-Notation: n differenced values with k gaps, N = n + d + D s levels, h steps ahead.
+Notation: n differenced values with k gaps, m regressors, N = n + d + D s levels, h steps ahead.
 """
 
 import numpy as np
@@ -37,8 +37,10 @@ class Compiled:
         self.sample = sample
         self._center = float(sample.w.mean())
         ones = np.ones((1, len(sample.w)))
-        self._rows = np.concatenate([sample.w[None], sample.gaps])
-        self._centered = np.concatenate([sample.w[None] - self._center, sample.gaps, ones])
+        self._centers = sample.regressors.mean(axis=1)
+        self._rows = np.concatenate([sample.w[None], sample.gaps, sample.regressors])
+        centered = sample.regressors - self._centers[:, None]
+        self._centered = np.concatenate([sample.w[None] - self._center, sample.gaps, centered, ones])
         self._work = _memory(largest, self._centered)
 
     def starts(self, orders: Orders) -> Floats:
@@ -59,12 +61,24 @@ class Compiled:
         found = fit_arma(_arma(orders), rows, gaps, starts, tolerance, x, coefficients, slopes, self._work)
         if not np.isfinite(found.log_likelihood):
             return None
-        constant = float(slopes[-1]) + self._center if orders.constant else 0.0
-        return Estimate(orders, coefficients, constant, found.sigma2, found.log_likelihood, self.sample.n, start=x)
+        beta = slopes[gaps : gaps + len(self._centers)]
+        constant = float(slopes[-1] + self._center - self._centers @ beta) if orders.constant else 0.0
+        return Estimate(
+            orders, coefficients, constant, found.sigma2, found.log_likelihood, self.sample.n, beta=beta, start=x
+        )
 
     def log_likelihood(self, orders: Orders, coefficients: Floats) -> float:
         """At given coefficients, with the best constant and variance; -inf if the process is not stationary."""
         return log_likelihood(_arma(orders), coefficients, self._of(orders), len(self.sample.gaps), self._work)[0]
+
+    def beta_errors(self, found: Estimate) -> Floats:
+        """(m,) standard errors of the regressors' coefficients, those of the process being given."""
+        self.log_likelihood(found.orders, found.coefficients)
+        (memory, at, _), c = self._work, len(self._of(found.orders))
+        factor = np.tril(memory[at.normal : at.normal + c * c, 0].reshape(c, c)[1:, 1:])  # of the information
+        first = len(self.sample.gaps)
+        variances = np.square(np.linalg.inv(factor)).sum(axis=0)[first : first + len(self._centers)]
+        return np.asarray(np.sqrt(found.variance * variances))
 
     def _of(self, orders: Orders) -> Floats:
         return self._centered if orders.constant else self._rows

@@ -27,13 +27,14 @@ class Estimate:
     n: int  # observed differenced values
     power: float | None = None  # of Box and Cox, on whose scale all else is; None for the series' own scale
     cut_short: bool = False  # whether a time limit ended the search
+    beta: Floats = field(default_factory=lambda: np.empty(0))  # (m,) of the regressors; NaN for those left out
     start: Floats = field(default_factory=lambda: np.empty(0))
     """(p + q + P + Q,) where the search ended, in the estimator's coordinates, for a neighbour; empty once stored."""
 
     @property
     def n_parameters(self) -> int:
-        """Coefficients, constant and variance."""
-        return self.orders.size + self.orders.constant + 1
+        """Coefficients, constant, those of the regressors, and variance."""
+        return self.orders.size + self.orders.constant + int(np.isfinite(self.beta).sum()) + 1
 
     @property
     def described(self) -> str:

@@ -1,8 +1,9 @@
 """From one history to one estimate: what is done where nothing can be estimated, and which values are used.
 
-Notation: n values of a history, k of them gaps, s steps in a season.
+Notation: n values of a history, k of them gaps, s steps in a season; X (n, m) regressors, NaN where unknown.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +13,12 @@ from forecast.models.arima.compiled import Compiled
 from forecast.models.arima.differencing import choose_differencing, is_constant
 from forecast.models.arima.estimate import Estimate
 from forecast.models.arima.orders import LONGEST_SEASON, Orders
-from forecast.models.arima.sample import Sample, make_sample, recent
+from forecast.models.arima.regression import candidates, exact, informative, recent_rows, residuals, scales
+from forecast.models.arima.sample import Sample, make_sample
 from forecast.models.arima.search import Estimator, Search, Space
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 FEWEST = 6  # differenced values for a search: with fewer, AICc would rather forecast 0 than spend a mean
 SEARCH_BUDGET = 2e6  # n k^2 of a search: more gaps would make it last longer than some seconds
@@ -24,6 +27,7 @@ FIT_BUDGET = 2e7  # the same where one model is estimated
 
 def fit_automatic(
     y: Floats,
+    X: Floats,
     season_length: int,
     *,
     d: int | None,
@@ -43,41 +47,79 @@ def fit_automatic(
     time_limit: float | None,
     engine: str,
 ) -> Estimate:
-    """Choose the orders of a history with an observed value, and estimate; the arguments are `AutoARIMA`'s fields."""
-    y = recent(y, max_length, SEARCH_BUDGET)
-    d, D = choose_differencing(y, season_length, d=d, D=D, max_d=max_d, max_D=max_D)
-    constant = (allow_mean, allow_drift, False)[min(d + D, 2)]
-    plain = _without_estimation(y, Orders(0, d, 0, 0, D, 0, season_length, constant), FEWEST)
-    if plain is not None:
-        return plain
-    sample = make_sample(y, d, D, season_length)
-    most = int(np.isfinite(y).sum()) // 3
-    seasons = most // season_length if 1 < season_length <= LONGEST_SEASON else 0
-    space = Space(
-        d, D, season_length,
-        min(max_p, most), min(max_q, most), min(max_P, seasons), min(max_Q, seasons), max_order, constant,
-    )  # fmt: skip
-    search = Search(_estimator(engine, y, sample, space.largest()), ic, time_limit)
-    found = (search.stepwise(space) if stepwise else search.exhaustive(space)) or random_walk(y)
-    return replace(found, cut_short=search.cut_short)
+    """Choose the orders of a history with an observed value, and estimate; the arguments are `AutoARIMA`'s fields.
+
+    Differencing is chosen by what an ordinary regression leaves of the history, as ``auto.arima`` of the R package
+    forecast does. Where no regressor says anything, the history is fitted as if there were none.
+    """
+
+    def estimate(y: Floats, X: Floats, orders: Orders) -> Estimate:
+        sample = make_sample(y, orders.d, orders.D, season_length, X)
+        most = int(np.isfinite(y).sum()) // 3
+        seasons = most // season_length if 1 < season_length <= LONGEST_SEASON else 0
+        space = Space(
+            orders.d, orders.D, season_length,
+            min(max_p, most), min(max_q, most), min(max_P, seasons), min(max_Q, seasons), max_order, orders.constant,
+        )  # fmt: skip
+        search = Search(_estimator(engine, y, X, sample, space.largest()), ic, time_limit)
+        found = (search.stepwise(space) if stepwise else search.exhaustive(space)) or random_walk(y)
+        return replace(found, cut_short=search.cut_short)
+
+    columns = candidates(y, X, FEWEST, max_length, SEARCH_BUDGET)
+    while True:
+        known = recent_rows(y, X[:, columns], max_length, SEARCH_BUDGET)
+        differences = choose_differencing(residuals(*known), season_length, d=d, D=D, max_d=max_d, max_D=max_D)
+        constant = (allow_mean, allow_drift, False)[min(sum(differences), 2)]
+        orders = Orders(0, differences[0], 0, 0, differences[1], 0, season_length, constant)
+        kept = columns[informative(*known, orders, FEWEST)]
+        if len(kept) or not len(columns):
+            return _regressed(y, X, kept, orders, FEWEST, max_length, SEARCH_BUDGET, estimate)
+        columns = kept
 
 
-def fit_fixed(y: Floats, orders: Orders, max_length: int | None, engine: str = "compiled") -> Estimate:
+def fit_fixed(
+    y: Floats, orders: Orders, max_length: int | None, engine: str = "compiled", X: Floats | None = None
+) -> Estimate:
     """Estimate given orders on a history with an observed value."""
-    y = recent(y, max_length, FIT_BUDGET)
-    plain = _without_estimation(y, orders, orders.size + orders.constant + 2)
-    if plain is not None:
-        return plain
-    sample = make_sample(y, orders.d, orders.D, orders.season_length)
-    return Search(_estimator(engine, y, sample, orders)).fixed(orders) or random_walk(y)
+
+    def estimate(y: Floats, X: Floats, orders: Orders) -> Estimate:
+        sample = make_sample(y, orders.d, orders.D, orders.season_length, X)
+        return Search(_estimator(engine, y, X, sample, orders)).fixed(orders) or random_walk(y)
+
+    X = np.empty((len(y), 0)) if X is None else X
+    fewest = orders.size + orders.constant + 2
+    columns = candidates(y, X, fewest, max_length, FIT_BUDGET)
+    kept = columns[informative(*recent_rows(y, X[:, columns], max_length, FIT_BUDGET), orders, fewest)]
+    return _regressed(y, X, kept, orders, fewest, max_length, FIT_BUDGET, estimate)
 
 
-def _estimator(engine: str, y: Floats, sample: Sample, largest: Orders) -> Estimator:
+def _regressed(
+    y: Floats,
+    X: Floats,
+    kept: Ints,
+    orders: Orders,
+    fewest: int,
+    max_length: int | None,
+    budget: float,
+    estimate: Callable[[Floats, Floats, Orders], Estimate],
+) -> Estimate:
+    """Estimate with the columns ``kept``, scaled; the coefficients come back in their own units, NaN for the others."""
+    y, used = recent_rows(y, X[:, kept], max_length, budget)
+    size = scales(make_sample(y, orders.d, orders.D, orders.season_length, used))
+    used = used / size
+    found = _without_estimation(y, used, orders, fewest) or estimate(y, used, orders)
+    beta = np.full(X.shape[1], np.nan)
+    if len(found.beta):
+        beta[kept] = found.beta / size
+    return replace(found, beta=beta)
+
+
+def _estimator(engine: str, y: Floats, X: Floats, sample: Sample, largest: Orders) -> Estimator:
     if engine == "compiled":
         return Compiled(sample, largest)
     from forecast.models.arima.statespace import StateSpace
 
-    return StateSpace(y, sample)
+    return StateSpace(y, X, sample)
 
 
 def random_walk(y: Floats) -> Estimate:
@@ -86,17 +128,18 @@ def random_walk(y: Floats) -> Estimate:
     return _plain(Orders(0, 1, 0, 0, 0, 0, 1, False), sample)
 
 
-def _without_estimation(y: Floats, orders: Orders, fewest: int) -> Estimate | None:
-    """What a history gets that has too few values, or is constant once it is differenced."""
+def _without_estimation(y: Floats, X: Floats, orders: Orders, fewest: int) -> Estimate | None:
+    """What a history gets that has too few values, or is constant or explained by X once it is differenced."""
     if len(y) - orders.lost < fewest:
         return random_walk(y)
-    sample = make_sample(y, orders.d, orders.D, orders.season_length)
+    sample = make_sample(y, orders.d, orders.D, orders.season_length, X)
     if sample.n < fewest:
         return random_walk(y)
-    if not is_constant(sample.w, float(np.abs(sample.levels).max())):
-        return None
     plain = orders._replace(p=0, q=0, P=0, Q=0)
-    return _plain(plain, sample) if plain.constant or plain.lost else random_walk(y)
+    if is_constant(sample.w, float(np.abs(sample.levels).max())):
+        return _plain(plain, sample) if plain.constant or plain.lost else random_walk(y)
+    known = exact(sample, orders.constant) if X.shape[1] else None
+    return Estimate(plain, np.empty(0), known[1], 0.0, np.nan, sample.n, beta=known[0]) if known else None
 
 
 def _plain(orders: Orders, sample: Sample) -> Estimate:

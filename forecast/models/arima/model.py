@@ -18,6 +18,7 @@ from forecast.models.base import Model
 from forecast.models.moments import check_observed
 from forecast.progress import Progress
 from forecast.series.panel import Panel
+from forecast.series.roles import Declared
 
 if TYPE_CHECKING:
     from forecast.models.arima.estimate import Estimate
@@ -37,6 +38,14 @@ class SeriesARIMA(Model):
     transform: str
     n_jobs: int | None
     season_length: int | None
+    covariates: bool
+
+    @property
+    def uses_covariates(self) -> bool:
+        return self.covariates
+
+    def ignored(self, declared: Declared) -> tuple[str, ...]:
+        return (*declared.historic, *declared.static) if self.covariates else super().ignored(declared)
 
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> FittedARIMA:
         from threadpoolctl import threadpool_limits
@@ -47,23 +56,37 @@ class SeriesARIMA(Model):
         self.check_positive(panel)
         season = self.season_length or panel.season_length
         warmup(progress, self.kernels)
-        histories = [panel.series(s) for s in range(len(panel))]
+        names = panel.declared.known if self.covariates else ()
+        histories = [(panel.series(s), panel.regressors(s)[:, : len(names)]) for s in range(len(panel))]
         jobs = 1 if self.engine == "statsmodels" else self.n_jobs or _cores()  # it works under the interpreter's lock
         progress.start(self.name, len(panel))
         try:
             with threadpool_limits(1):
-                estimates = _each(lambda y: self.fit_series(y, season), histories, jobs, progress.advance)
+                estimates = _each(
+                    lambda pair: self.fit_series(pair[0], season, pair[1]), histories, jobs, progress.advance
+                )
         finally:
             progress.finish()
-        return FittedARIMA(self, dict(zip(panel.ids, estimates, strict=True)), season)
+        return FittedARIMA(self, dict(zip(panel.ids, estimates, strict=True)), season, names)
 
-    def fit_series(self, y: Floats, season_length: int) -> "Estimate":
-        """Fit one history (n,), NaN where unobserved, with at least one observed value; positive to be transformed."""
+    def fit_series(self, y: Floats, season_length: int, X: Floats | None = None) -> "Estimate":
+        """Fit one history.
+
+        Parameters
+        ----------
+        y : ndarray, (n,)
+            NaN where unobserved, with at least one observed value; positive to be transformed.
+        season_length : int
+            Steps of a season.
+        X : ndarray, (n, m), optional
+            Regressors, NaN where unknown.
+        """
         power = choose_power(y, season_length, self.transform)
-        return replace(self._estimate(transformed(y, power), season_length), power=power)
+        X = np.empty((len(y), 0)) if X is None else X
+        return replace(self._estimate(transformed(y, power), X, season_length), power=power)
 
     @abstractmethod
-    def _estimate(self, y: Floats, season_length: int) -> "Estimate":
+    def _estimate(self, y: Floats, X: Floats, season_length: int) -> "Estimate":
         """Fit one history on the scale of the model."""
 
     def check_positive(self, panel: Panel) -> None:
@@ -91,7 +114,8 @@ class SeriesARIMA(Model):
 class ARIMA(SeriesARIMA):
     """Seasonal ARIMA of given orders, by exact maximum likelihood; the default is Box and Jenkins' airline model.
 
-    A series with too few values for its coefficients is forecast as a random walk, a constant one as such.
+    A series with too few values for its coefficients is forecast as a random walk, a constant one as such. Covariates
+    that are known ahead are regressors: the model is that of the errors of a regression on them.
 
     Raises
     ------
@@ -120,6 +144,9 @@ class ARIMA(SeriesARIMA):
     """What estimates and forecasts: "compiled", or "statsmodels", whose search tries fewer models and takes longer."""
     alias: str | None = None
     """Name of the forecast column."""
+    covariates: bool = True
+    """Whether to regress on the covariates that are known ahead, if the panel declares any; of each series, those are
+    left out that are constant or explained by others, and all where there are too few values for so many."""
 
     def __post_init__(self) -> None:
         for name in ("order", "seasonal_order"):
@@ -134,12 +161,12 @@ class ARIMA(SeriesARIMA):
             )
         _check_shared(self)
 
-    def _estimate(self, y: Floats, season_length: int) -> "Estimate":
+    def _estimate(self, y: Floats, X: Floats, season_length: int) -> "Estimate":
         from forecast.models.arima.fitting import fit_fixed
 
         (p, d, q), (P, D, Q) = self.order, self.seasonal_order if season_length > 1 else (0, 0, 0)
         constant = d + D == 0 if self.constant is None else self.constant
-        return fit_fixed(y, Orders(p, d, q, P, D, Q, season_length, constant), self.max_length, self.engine)
+        return fit_fixed(y, Orders(p, d, q, P, D, Q, season_length, constant), self.max_length, self.engine, X)
 
     def remark(self, season_length: int) -> str:
         return "; no season, so no seasonal orders" if season_length == 1 and any(self.seasonal_order) else ""
@@ -152,7 +179,8 @@ class AutoARIMA(SeriesARIMA):
     Seasonal differences by the strength of the season, first differences by KPSS, the other orders by the corrected
     Akaike criterion of exact likelihoods, with the stepwise search of Hyndman and Khandakar (Journal of Statistical
     Software 27, 2008). A series with fewer than 6 differenced values is forecast as a random walk, a constant one
-    as such.
+    as such. Covariates that are known ahead are regressors: the model, its differences too, is that of the errors of a
+    regression on them.
 
     Raises
     ------
@@ -202,6 +230,9 @@ class AutoARIMA(SeriesARIMA):
     """What estimates and forecasts: "compiled", or "statsmodels", whose search tries fewer models and takes longer."""
     alias: str | None = None
     """Name of the forecast column."""
+    covariates: bool = True
+    """Whether to regress on the covariates that are known ahead, if the panel declares any; of each series, those are
+    left out that are constant or explained by others, and all where there are too few values for so many."""
 
     def __post_init__(self) -> None:
         for name in ("max_p", "max_q", "max_P", "max_Q", "max_order", "max_d", "max_D", "d", "D"):
@@ -215,13 +246,13 @@ class AutoARIMA(SeriesARIMA):
             raise ParameterError(f"time_limit is {limit!r}; it must be a number of seconds above 0, or None.")
         _check_shared(self)
 
-    def _estimate(self, y: Floats, season_length: int) -> "Estimate":
+    def _estimate(self, y: Floats, X: Floats, season_length: int) -> "Estimate":
         from forecast.models.arima.fitting import fit_automatic
 
         options = asdict(self)
-        for name in ("season_length", "transform", "n_jobs", "alias"):
+        for name in ("season_length", "transform", "n_jobs", "alias", "covariates"):
             del options[name]
-        return fit_automatic(y, season_length, **options)
+        return fit_automatic(y, X, season_length, **options)
 
     def remark(self, season_length: int) -> str:
         if season_length > LONGEST_SEASON and self.max_P + self.max_Q:
@@ -240,7 +271,10 @@ def _check_shared(model: ARIMA | AutoARIMA) -> None:
 
 
 def _each(
-    fit: "Callable[[Floats], Estimate]", histories: Sequence[Floats], n_jobs: int, advance: Callable[[], None]
+    fit: "Callable[[tuple[Floats, Floats]], Estimate]",
+    histories: Sequence[tuple[Floats, Floats]],
+    n_jobs: int,
+    advance: Callable[[], None],
 ) -> "list[Estimate]":
     """Fit all histories; kernels leave the interpreter's lock to the other threads."""
     found = []

@@ -24,6 +24,7 @@ class Sample:
     level_gaps: Floats  # (k, N) directions of unobserved values, in levels
     w: Floats  # (n,) differenced
     gaps: Floats  # (k, n) the directions, differenced: of full rank
+    regressors: Floats  # (m, n) differenced
 
     @property
     def n(self) -> int:
@@ -71,21 +72,26 @@ def recent(y: Floats, max_length: int | None, budget: float) -> Floats:
     return trimmed(y[len(y) - int(np.searchsorted(cost, budget, side="right")) :])
 
 
-def make_sample(y: Floats, d: int, D: int, season_length: int) -> Sample:
+def make_sample(y: Floats, d: int, D: int, season_length: int, X: Floats | None = None) -> Sample:
     """Difference a history, from its first to its last observed value.
 
-    A history too short to give a differenced value is lengthened by unobserved ones.
+    A history too short to give a differenced value is lengthened by unobserved ones. The regressors X (N, m) are those
+    of its values, finite.
     """
     inner = trimmed(y)
+    first = int(np.argmax(~np.isnan(y)))
+    outer = np.zeros((0, len(inner))) if X is None else X[first : first + len(inner)].T
     short = d + D * season_length + 1 - len(inner)
     if short > 0:
         inner = np.concatenate([np.full(short, np.nan), inner])
+        outer = np.pad(outer, ((0, 0), (short, 0)))
     missing = np.flatnonzero(np.isnan(inner))
     levels = filled(inner, season_length)
     level_gaps = np.zeros((len(missing), len(inner)))
     level_gaps[np.arange(len(missing)), missing] = 1.0
     level_gaps, gaps = _independent(level_gaps, difference(level_gaps, d, D, season_length))
-    return Sample(levels, level_gaps, difference(levels, d, D, season_length), gaps)
+    regressors = difference(outer, d, D, season_length)
+    return Sample(levels, level_gaps, difference(levels, d, D, season_length), gaps, regressors)
 
 
 def _independent(level_gaps: Floats, gaps: Floats) -> tuple[Floats, Floats]:

@@ -155,7 +155,8 @@ class Search:
     def estimate(self, orders: Orders, effort: int) -> None:
         """Climb ``effort`` times in all, with the climbs of earlier calls, unless there are too few values."""
         spent = self._effort.get(orders, 0)
-        if effort <= spent or self._estimator.sample.n <= orders.size + orders.constant + 2:
+        sample = self._estimator.sample
+        if effort <= spent or sample.n <= orders.size + orders.constant + len(sample.regressors) + 2:
             return
         if self.scores and time.perf_counter() > self._deadline:
             self.cut_short = True
