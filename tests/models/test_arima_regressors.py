@@ -151,6 +151,7 @@ def test_what_stands_in_a_regressor_at_a_gap_of_the_series_does_not_matter():
         (DIFFERENCED, lambda x, z, t: 3 * x - z + t**0),
         (AUTO, lambda x, z, t: x),
         (AR, lambda x, z, t: nan * t),
+        (AR, lambda x, z, t: np.where(t < 147, nan, x)),  # known at too few values
         (AR, lambda x, z, t: 1.0 * (t == 60)),  # where the series has a gap
     ],
 )

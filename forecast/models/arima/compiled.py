@@ -110,7 +110,8 @@ def errors(found: Estimate, sample: Sample) -> tuple[Floats, Floats]:
     rows = np.concatenate([sample.w[None] - found.constant, sample.gaps])
     errors, deviations = np.full((2, rows.shape[1]), np.nan)
     one_step_errors(_arma(found.orders), found.coefficients, rows, errors, deviations, _memory(found.orders, rows))
-    return errors, np.sqrt(found.variance) * deviations
+    with np.errstate(invalid="ignore"):  # no variance times an infinite deviation
+        return errors, np.sqrt(found.variance) * deviations
 
 
 def difference_polynomial(d: int, D: int, season_length: int) -> Floats:

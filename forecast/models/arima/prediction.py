@@ -60,6 +60,6 @@ def one_step_errors(found: Estimate, y: Floats) -> tuple[Floats, Floats]:
     if len(used) > orders.lost:
         error, deviation = errors(found, make_sample(used, orders.d, orders.D, orders.season_length))
         last = seen[-1] + 1
-        with np.errstate(invalid="ignore"):  # without any variance nothing can be standardized
+        with np.errstate(invalid="ignore", divide="ignore"):  # without any variance nothing can be standardized
             both[:, last - len(error) : last] = error, error / deviation
     return both[0], both[1]

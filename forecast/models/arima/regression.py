@@ -34,10 +34,15 @@ def recent_rows(y: Floats, X: Floats, max_length: int | None, budget: float) -> 
 
 
 def candidates(y: Floats, X: Floats, fewest: int, max_length: int | None, budget: float) -> Ints:
-    """Columns of which something is known; none where too few values are observed together with all of these."""
-    columns = np.flatnonzero(~np.isnan(X).all(axis=0))
-    seen = int(np.isfinite(recent_rows(y, X[:, columns], max_length, budget)[0]).sum())
-    return columns if seen >= fewest + EACH * len(columns) else columns[:0]
+    """Columns that enough values are observed together with; those of which least is known are given up first."""
+    known = (~np.isnan(X[~np.isnan(y)])).sum(axis=0)
+    columns = np.flatnonzero(known)
+    while len(columns):
+        seen = int(np.isfinite(recent_rows(y, X[:, columns], max_length, budget)[0]).sum())
+        if seen >= fewest + EACH * len(columns):
+            break
+        columns = columns[known[columns] > known[columns].min()]
+    return columns
 
 
 def residuals(y: Floats, X: Floats) -> Floats:
