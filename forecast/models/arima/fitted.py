@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 
 SHOWN = 6  # covariates that a description names
-STORED = ("orders", "coefficients", "moments", "n", "powers", "cut_short", "beta")  # arrays of a saved file
 _NAMES = {"aicc": "AICc", "aic": "AIC", "bic": "BIC"}
 
 
@@ -188,9 +187,6 @@ class FittedARIMA(Fitted):
     def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
         from forecast.models.arima.estimate import Estimate
 
-        lacking = [name for name in STORED if name not in arrays]
-        if lacking:
-            raise ValueError(f"its {model.name} is of an earlier version, which stored no {lacking[0]}")
         orders = [_stored_orders(row) for row in arrays["orders"].tolist()]
         sizes = np.array([one.size for one in orders])
         if len(orders) != len(extra["ids"]) or sizes.sum() != len(arrays["coefficients"]):
