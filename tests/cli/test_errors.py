@@ -2,6 +2,8 @@
 
 import pytest
 
+from forecast.storage import FORMAT
+
 MONTHS = [f"{year}-{month:02d}-01" for year in (2021, 2022, 2023) for month in range(1, 13)]
 GOOD = ["month,sales", *(f"{month},{k % 12}" for k, month in enumerate(MONTHS))]
 NAIVE = ("--models", "naive")
@@ -138,7 +140,7 @@ def test_table_is_no_model(fails, csv):
 
 
 def test_model_of_another_version_is_refused(fails, model, tmp_path):
-    changed = model.replace(rb"\"format\": 1", rb"\"format\": 9")
+    changed = model.replace(rb"\"format\": %d" % FORMAT, rb"\"format\": 9")
     assert changed != model
     (tmp_path / "newer.model").write_bytes(changed)
     assert "format 9" in fails(MODEL, "predict", "newer.model", "-h", 3)
