@@ -15,10 +15,12 @@ from forecast.evaluation.output import Output
 from forecast.models import create
 from forecast.models.base import Fitted, Model, compile_kernels, covariate_notes
 from forecast.progress import Progress, Silent
-from forecast.series.frame import as_names, read_panel
+from forecast.series.frame import as_names, read_panel, table_of
 from forecast.series.future import with_future
+from forecast.series.guess import ALL_COLUMNS
 from forecast.series.panel import Panel
 from forecast.series.roles import Names
+from forecast.series.table import Table
 
 if TYPE_CHECKING:
     from forecast.evaluation.summary import Evaluation
@@ -107,6 +109,7 @@ class Forecaster:
         }
         self.fitted_: dict[str, Fitted] = {}
         self._panel: Panel | None = None
+        self._known: Panel | None = None  # whose columns tell where to look in other data
 
     @property
     def panel_(self) -> Panel:
@@ -116,7 +119,15 @@ class Forecaster:
 
     def read(self, df: Data) -> Panel:
         """Read data as ``fit`` does: a path, a long, wide or single-series frame, a Series, or a Panel."""
-        return read_panel(df, **self._reading)
+        return self._read(df, self._known)
+
+    def _read(self, df: Data, known: Panel | None) -> Panel:
+        """Read data; what the caller did not name is looked for where ``known`` had it before it is guessed."""
+        if known is None or isinstance(df, Panel | pd.Series):
+            return read_panel(df, **self._reading)
+        table = table_of(df)
+        named = {option: name for option, name in self._reading.items() if name is not None}
+        return read_panel(table, **self._reading | _places(table, known) | named)
 
     def fit(self, df: Data, h: int | None = None, progress: Progress | None = None) -> "Forecaster":
         """Fit every model; fitting again starts afresh.
@@ -200,7 +211,7 @@ class Forecaster:
         """
         if not self.fitted_:
             raise NotFittedError("This Forecaster is not fitted; call fit before predict.")
-        panel = self.panel_ if df is None else self.read(df)
+        panel = self.panel_ if df is None else self._read(df, self.panel_)
         if future is not None:
             panel = with_future(panel, future, h)
         level, quantiles = check_levels(level), check_quantiles(quantiles)
@@ -325,11 +336,21 @@ class Forecaster:
             [one.model for one in fitted.values()],
             panel.frequency.alias if not panel.frequency.is_integer else int(panel.frequency.alias),
             panel.season_length,
-            time_col=names.time,
-            target_col=names.target,
             tz=names.tz,
             **asdict(panel.declared),
             static_data=pd.DataFrame({names.id: panel.ids, **panel.statics}) if panel.statics else None,
         )
         forecaster._panel, forecaster.fitted_ = panel, fitted
+        forecaster._known = panel
         return forecaster
+
+
+def _places(table: Table, known: Panel) -> dict[str, str]:
+    """Columns of a table that a panel was read from before: one series of many does not tell its identifier itself."""
+    names, columns = known.columns, table.frame.columns
+    places = {"id_col": names.id, "time_col": names.time, "target_col": names.target}
+    if len(known.ids) > 1 and names.id not in columns and pd.Index(known.ids).isin(columns).all():
+        places["target_col"] = ALL_COLUMNS  # the series are columns
+        return {option: name for option, name in places.items() if name in columns or name == ALL_COLUMNS}
+    needed = {"target_col"} if names.id in columns else set()
+    return {option: name for option, name in places.items() if name in columns or option in needed}

@@ -31,7 +31,7 @@ __all__ = ["read_panel", "read_table"]
 
 
 def read_panel(
-    data: "str | Path | pd.DataFrame | pd.Series[Any] | Panel",
+    data: "str | Path | pd.DataFrame | pd.Series[Any] | Table | Panel",
     *,
     id_col: str | None = None,
     time_col: str | None = None,
@@ -189,8 +189,10 @@ def _check_season(season_length: int | None) -> None:
 # --------------------------------------------------------------------------------------------- the table
 
 
-def table_of(data: "str | Path | pd.DataFrame | pd.Series[Any]") -> Table:
+def table_of(data: "str | Path | pd.DataFrame | pd.Series[Any] | Table") -> Table:
     """A file, a frame or a series as a table of unchecked columns, its index among them if it says something."""
+    if isinstance(data, Table):
+        return data
     if isinstance(data, str | Path):
         return open_table(Path(data))
     if isinstance(data, pd.Series):
