@@ -127,7 +127,7 @@ class Forecaster:
             return read_panel(df, **self._reading)
         table = table_of(df)
         named = {option: name for option, name in self._reading.items() if name is not None}
-        return read_panel(table, **self._reading | _places(table, known) | named)
+        return read_panel(table, **self._reading | _places(table, known, self._known is not None) | named)
 
     def fit(self, df: Data, h: int | None = None, progress: Progress | None = None) -> "Forecaster":
         """Fit every model; fitting again starts afresh.
@@ -345,12 +345,17 @@ class Forecaster:
         return forecaster
 
 
-def _places(table: Table, known: Panel) -> dict[str, str]:
-    """Columns of a table that a panel was read from before: one series of many does not tell its identifier itself."""
+def _places(table: Table, known: Panel, strictly: bool) -> dict[str, str]:
+    """Columns of a table that a panel was read from before: one series of many does not tell its identifier itself.
+
+    ``strictly``, for a model from a file: the time column, and that of the target if there was one, must be there.
+    """
     names, columns = known.columns, table.frame.columns
     places = {"id_col": names.id, "time_col": names.time, "target_col": names.target}
+    needed = {"time_col"} if strictly else set()
     if len(known.ids) > 1 and names.id not in columns and pd.Index(known.ids).isin(columns).all():
         places["target_col"] = ALL_COLUMNS  # the series are columns
-        return {option: name for option, name in places.items() if name in columns or name == ALL_COLUMNS}
-    needed = {"target_col"} if names.id in columns else set()
+        needed.add("target_col")
+    elif names.id in columns or (strictly and len(known.ids) == 1):
+        needed.add("target_col")
     return {option: name for option, name in places.items() if name in columns or option in needed}
