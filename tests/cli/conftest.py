@@ -1,6 +1,7 @@
 """The program, run inside the test process or as one of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,12 @@ def start():
         command = [sys.executable, "-m", "forecast.cli", *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8", **options.pop("env", {})}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", **options}
-        running.append(subprocess.Popen(command, env=environment, **pipes))
+        # a shell lets what it runs in the background ignore interrupts, and children inherit that
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            running.append(subprocess.Popen(command, env=environment, **pipes))
+        finally:
+            signal.signal(signal.SIGINT, before)
         return running[-1]
 
     yield call
