@@ -21,7 +21,7 @@ from forecast.series.frequency import parse_frequency
 from forecast.series.panel import Columns, Panel
 from forecast.series.roles import Declared
 
-FORMAT = 2
+FORMAT = 3
 KEY = "gatecast"
 Arrays = dict[str, npt.NDArray[Any]]
 

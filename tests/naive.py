@@ -187,6 +187,7 @@ def window(
     horizon: int,
     season: int = 0,
     center: str = "none",
+    unit: str = "deviation",
     masked: bool = True,
     level: tuple[float, float] = (0.0, 1.0),
     floor: float = 0.0,
@@ -202,6 +203,7 @@ def window(
     context, patch, horizon : int, values seen, values of one patch, values asked for
     season : int, period of the seasonal-naive forecast, which looks back four seasons at most; 0 for none
     center : "none", "last" (last observed value of the context), "mean" (of it) or "series" (``level``)
+    unit : "deviation" from the centre, or "difference" from the value one season (or step) ago, where there is one
     masked : whether a patch carries its mask
     level : centre and scale of the series
     floor : smallest scale
@@ -223,7 +225,12 @@ def window(
         middle, scale = (float(value) for value in level)
     elif center != "none" and observed.size:
         middle = float(observed[-1] if center == "last" else observed.mean())
-        scale = max(float(np.sqrt(((observed - middle) ** 2).mean())), floor)
+        scale = float(np.sqrt(((observed - middle) ** 2).mean()))
+        lag = season or 1
+        moves = [abs(past[k] - past[k - lag]) for k in range(lag, cutoff) if k >= cutoff - max(context, 2 * lag)]
+        if unit == "difference" and not np.isnan(moves).all():
+            scale = float(np.nanmean(moves))
+        scale = max(scale, floor)
 
     inputs = np.where(np.isnan(seen), 0.0, (seen - middle) / scale).reshape(-1, patch)
     if masked:

@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast_kernels.windows.cpu import LAST, MEAN, NONE, SERIES, Windowing, gather_windows
+from forecast_kernels.windows.cpu import DEVIATION, DIFFERENCE, LAST, MEAN, NONE, SERIES, Windowing, gather_windows
 from tests import naive
 
 CENTERS = {"none": NONE, "last": LAST, "mean": MEAN, "series": SERIES}
+UNITS = {"deviation": DEVIATION, "difference": DIFFERENCE}
 FLOOR = 0.1
 LIMITS = {np.float64: {"rtol": 1e-9, "atol": 1e-9}, np.float32: {"rtol": 1e-5, "atol": 1e-5}}
 NAN = np.nan
 
 
 def gather(
-    series, windows, *, context, patch, horizon, season=0, center="none", masked=True, dtype=np.float64,
-    exog=None, statics=None, known=0,
+    series, windows, *, context, patch, horizon, season=0, center="none", unit="deviation", masked=True, known=0,
+    dtype=np.float64, exog=None, statics=None,
 ):  # fmt: skip
     """All outputs by name; levels are (s, 1 + s) for series s, floors `FLOOR`; buffers start as NaN.
 
@@ -33,7 +34,7 @@ def gather(
     statics = np.zeros((len(series), 0), np.float32) if statics is None else statics
     ends = np.cumsum([len(one) for one in exog])
     spans = np.stack([ends - [len(one) for one in exog]] * 2 + [ends], axis=1).astype(np.int64)
-    spec = Windowing(context, patch, horizon, season, CENTERS[center], int(masked), known)
+    spec = Windowing(context, patch, horizon, season, CENTERS[center], int(masked), UNITS[unit], known)
     outputs = {
         "x": np.full((T, B, patch * (1 + masked + exog[0].shape[1] - (known if season else 0))), NAN, dtype),
         "extra": np.full((B, horizon * (bool(season) + known) + exog[0].shape[1] + statics.shape[1]), NAN, dtype),
@@ -66,6 +67,7 @@ shapes = st.fixed_dictionaries(
         "horizon": st.integers(1, 6),
         "season": st.integers(0, 5),
         "center": st.sampled_from(list(CENTERS)),
+        "unit": st.sampled_from(list(UNITS)),
         "masked": st.booleans(),
     }
 )
@@ -174,6 +176,14 @@ def test_scale_of_a_quiet_window_is_held_up_by_the_floor():
     found = gather([[5.0, 5.0, 5.0, 6.0]], [(0, 3)], context=3, patch=1, horizon=1, center="mean")
     assert found["scale"][0] == FLOOR
     np.testing.assert_allclose(found["target"][0], [1 / FLOOR])
+
+
+def test_unit_of_a_window_can_be_its_mean_seasonal_difference():
+    walk = [1.0, 5.0, 2.0, 9.0, 7.0]
+    found = gather([walk], [(0, 4)], context=2, patch=1, horizon=1, season=2, center="last", unit="difference")
+    assert found["scale"][0] == (1 + 4) / 2
+    found = gather([[1.0, NAN, 2.0, 9.0]], [(0, 3)], context=3, patch=1, horizon=1, center="mean", unit="difference")
+    assert found["scale"][0] == 0.5  # no pair is observed: the deviation
 
 
 def test_window_without_one_observed_value_is_neutral():

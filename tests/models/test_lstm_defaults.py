@@ -66,3 +66,12 @@ def test_training_starts_where_nearly_every_series_could_be_forecast():
     windows = training_windows(resolved, panel)[0][:]
     firsts = [windows[windows[:, 0] == s, 1].min() for s in range(20)]
     assert firsts == [24] * 19 + [13]
+
+
+@pytest.mark.parametrize(
+    ("series", "freq", "unit"), [(49, "MS", "deviation"), (50, "MS", "difference"), (50, "h", "deviation")]
+)
+def test_windows_of_many_coarse_series_are_measured_in_differences(series, freq, unit):
+    panel = make_panel({f"s{k}": 50 + np.arange(30.0) for k in range(series)}, freq=freq)
+    assert LSTM()._resolved(panel, 6).unit == unit
+    assert LSTM(unit="deviation")._resolved(panel, 6).unit == "deviation"

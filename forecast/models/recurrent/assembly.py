@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from forecast.learning.network import Network, recurrent_layers
 from forecast.learning.training import Objective, Schedule, WindowData
-from forecast.models.recurrent.checks import SCALERS
+from forecast.models.recurrent.checks import SCALERS, UNITS
 from forecast.models.recurrent.inputs import Arrays, Inputs
 from forecast.series.panel import Panel
 from forecast.series.scaling import allows_log, levels, transformed
@@ -24,8 +24,9 @@ def build_network(resolved: "LSTM", inputs: Inputs) -> tuple[Network, Objective]
     assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
     assert r.season_length is not None and r.hidden_size is not None and r.num_layers is not None
     assert r.embedding_size is not None and r.head_size is not None
-    sizes = (r.context_length, r.patch_length, r.horizon, r.season_length, SCALERS[r.scaler], r.mask_input)
-    spec = Windowing(*map(int, (*sizes, len(inputs.known))))  # other integer types would be compiled for anew
+    sizes = (r.context_length, r.patch_length, r.horizon, r.season_length)
+    how = (SCALERS[r.scaler], r.mask_input, UNITS[r.unit])
+    spec = Windowing(*map(int, (*sizes, *how, len(inputs.known))))  # other integer types would be compiled for anew
     quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
     objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.covariates, inputs.statics)
     layers = recurrent_layers(

@@ -15,6 +15,7 @@ from forecast_kernels.windows import cpu as kernels
 if TYPE_CHECKING:
     from forecast.models.recurrent.lstm import LSTM
 
+UNITS = {"deviation": kernels.DEVIATION, "difference": kernels.DIFFERENCE}
 SCALERS = {"none": kernels.NONE, "last": kernels.LAST, "mean": kernels.MEAN, "series": kernels.SERIES}
 
 _LEAST = {
@@ -32,7 +33,7 @@ _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
 }
 _CHOICES = {
     "loss": tuple(LOSSES), "point": ("median", "mean"), "schedule": SCHEDULES, "transform": ("auto", "log", "none"),
-    "scaler": ("auto", *SCALERS), "device": ("cpu", "auto", "cuda"),
+    "scaler": ("auto", *SCALERS), "unit": ("auto", *UNITS), "device": ("cpu", "auto", "cuda"),
 }  # fmt: skip
 
 

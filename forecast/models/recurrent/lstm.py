@@ -18,7 +18,7 @@ from forecast.learning.weights import read_weights
 from forecast.models.base import Fitted, Forecast, Model, State
 from forecast.models.recurrent.assembly import build_network, schedule_of, training_windows, window_data
 from forecast.models.recurrent.checks import check_config
-from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
+from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size, choose_unit
 from forecast.models.recurrent.inputs import Inputs
 from forecast.models.recurrent.paths import interpolated, mean_weights, simulate
 from forecast.progress import Progress
@@ -30,7 +30,7 @@ QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 _AT_ONCE = 1_000_000  # values of a chunk of series that is forecast: its copies take some 40 MB
 _CHOSEN = (
     "horizon", "context_length", "patch_length", "season_length", "hidden_size", "num_layers", "embedding_size",
-    "head_size", "transform", "scaler", "batch_size", "max_steps",
+    "head_size", "transform", "scaler", "unit", "batch_size", "max_steps",
 )  # fmt: skip
 
 
@@ -80,6 +80,9 @@ class LSTM(Model):
     """"log" (series that allow it), "none", or "auto": log for weekly and coarser data."""
     scaler: str = "auto"
     """Centre of a window: "last" value, "mean" of the context, whole "series", "none"; "auto": mean with a season."""
+    unit: str = "auto"
+    """What a centred window is measured in: the mean square "deviation" from its centre, the mean "difference" from the
+    value one season (or step) ago, as MASE is, or "auto": the difference for many weekly or coarser series."""
     mask_input: bool = True
     """Whether the network sees which values are observed."""
     covariates: bool = True
@@ -130,8 +133,8 @@ class LSTM(Model):
         settings: dict[str, Any] = {
             "horizon": 1, "context_length": window, "patch_length": 1, "season_length": 0, "hidden_size": hidden_size,
             "num_layers": 1, "embedding_size": 0, "head_size": 0, "dropout": 0.0, "loss": "squared",
-            "transform": "none", "scaler": "none", "mask_input": False, "learning_rate": 1e-3, "schedule": "constant",
-            "clip_norm": 0.0, "batch_size": 32, "max_epochs": max_epochs,
+            "transform": "none", "scaler": "none", "unit": "deviation", "mask_input": False, "learning_rate": 1e-3,
+            "schedule": "constant", "clip_norm": 0.0, "batch_size": 32, "max_epochs": max_epochs,
         }  # fmt: skip
         return cls(**{**settings, **options})
 
@@ -202,6 +205,7 @@ class LSTM(Model):
             head_size=hidden if self.head_size is None else self.head_size,
             transform="log" if log else "none",
             scaler=("mean" if season else "last") if self.scaler == "auto" else self.scaler,
+            unit=choose_unit(panel) if self.unit == "auto" else self.unit,
             weights=None,
         )
 

@@ -13,6 +13,7 @@ import numpy as np
 from forecast_kernels.jit import Array, cell, kernel, wide_vectors
 
 NONE, LAST, MEAN, SERIES = 0, 1, 2, 3
+DEVIATION, DIFFERENCE = 0, 1
 
 
 class Windowing(NamedTuple):
@@ -25,6 +26,10 @@ class Windowing(NamedTuple):
     center: int  # NONE, LAST (last observed value), MEAN (of the context), SERIES (given per series)
     masked: int  # 1: a patch is its values, then their mask; 0: values alone; then P values of covariates: of
     # all, but with a season only of those not known ahead, as the head sees how the others differ from a season ago
+    scale: int = (
+        DEVIATION  # unit where the center is LAST or MEAN: DEVIATION, the root mean square distance from it, or
+    )
+    # DIFFERENCE, the mean |y[t] - y[t - season]|, MASE's unit, over the context and two seasons at least
     known: int = 0  # covariates that are known ahead: the first columns of exog
 
 
@@ -46,6 +51,18 @@ def _same_phase(y: Array, first: int, cutoff: int, step: int, season: int) -> in
             break
         k -= season
     return found
+
+
+@cell
+def _difference(y: Array, first: int, cutoff: int, lag: int, length: int) -> float:
+    """Mean |y[t] - y[t - lag]| over the last ``length`` values before the cutoff; NaN where no pair is observed."""
+    total, pairs = 0.0, 0
+    for k in range(max(lag, cutoff - length), cutoff):
+        move = abs(y[first + k] - y[first + k - lag])
+        if move == move:
+            total += move
+            pairs += 1
+    return total / pairs
 
 
 @kernel
@@ -101,7 +118,12 @@ def gather_windows(
                 value = y[first + k]
                 if value == value:
                     square += (value - center) ** 2
-            spread = max(np.sqrt(square / count), floors[s])
+            spread = np.sqrt(square / count)
+            if spec.scale == DIFFERENCE:
+                lag = max(spec.season, 1)
+                moves = _difference(y, first, cutoff, lag, max(L, 2 * lag))
+                spread = moves if moves == moves else spread
+            spread = max(spread, floors[s])
         scale[r] = spread
 
         for t in range(x.shape[0]):
