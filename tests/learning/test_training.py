@@ -7,8 +7,9 @@ import pytest
 
 from forecast.errors import DataError
 from forecast.learning import training
-from forecast.learning.training import Schedule, WindowData, _Batches, predict, rows_per_group, train
+from forecast.learning.training import Schedule, WindowData, _Batches, _Runner, predict, rows_per_group, train
 from forecast.progress import Silent
+from forecast_kernels.jit import threads
 from forecast_kernels.network.cpu import run_batches, run_group
 from forecast_kernels.optim.cpu import adam_step
 from tests import naive, peers, sine
@@ -191,3 +192,16 @@ def test_validation_without_an_observed_target_keeps_the_last_weights():
     )
     assert history.validation == [np.inf] * 3
     assert history.steps == 6
+
+
+def test_gradient_of_a_smaller_last_batch_has_nothing_of_the_batch_before():
+    windows, still = sine.windows()[:40], Schedule(2, 32, learning_rate=0.0)
+
+    def gradient(chosen, bounds):
+        runner = _Runner(sine.network(quantiles=1), sine.data(), POINT, 32, training=True)
+        batches = len(bounds) - 1
+        with threads():
+            runner.learn(chosen, np.array(bounds), np.zeros(batches, np.uint64), np.zeros(batches), 0, still)
+        return runner.optimizer[0]
+
+    np.testing.assert_array_equal(gradient(windows, [0, 32, 40]), gradient(windows[32:], [0, 8]))

@@ -154,6 +154,11 @@ def multiply_transposed(
     M, K = a.shape
     N = out.shape[1]
     width = VECTORS * lanes_of(out)
+    if M == 0 and not add:  # a group without rows has no gradient, not that of the batch before
+        for k in range(K):
+            row = out[k]
+            for n in range(N):
+                row[n] = 0
     for start in range(0, M, DEPTH):
         depth = min(DEPTH, M - start)
         pack(b[start : start + depth], packed)
