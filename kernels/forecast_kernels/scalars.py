@@ -38,6 +38,62 @@ def sigmoid(x: float) -> float:
     return T(0.5) * tanh(T(0.5) * x) + T(0.5)
 
 
+@cell
+def exp(x: float) -> float:
+    """Exponential: within 1.3e-7 of the true one where |x| < 20 in float32, 4e-7 elsewhere; to rounding in float64.
+
+    In float32, what lies below the smallest normal number (x < -87.3) is 0.
+    """
+    T = type(x)
+    if T(1) + T(1e-10) > T(1):
+        return T(math.exp(x))
+    # 2^k times a polynomial of degree 6 on [0, log 2), fitted as tanh is. Rounded down, k reaches 128, whose power of
+    # two is infinite in bits, only where the result is; the first k whose power is 0 in bits is -127.
+    y = T(-88) if x < T(-88) else x
+    y = T(89) if y > T(89) else y
+    number = y if y > T(-88) else T(-88)  # NaN has no integer
+    biased = np.int32(number * T(1.4426950408889634) + T(127))
+    r = y - T(biased - np.int32(127)) * T(0.6931471805599453)
+    p = T(0.0019568247030248604)
+    p = p * r + T(0.007774682407452358)
+    p = p * r + T(0.04192966353371125)
+    p = p * r + T(0.16660431631512873)
+    p = p * r + T(0.5000069276653503)
+    p = p * r + T(0.9999997163813128)
+    p = p * r + T(1)
+    return p * T(np.int32(biased << np.int32(23)).view(np.float32))
+
+
+@cell
+def log1p(x: float) -> float:
+    """log(1 + x) for x in [0, 1]: within 2.5e-7 of the true one in float32, exact to rounding in float64."""
+    T = type(x)
+    if T(1) + T(1e-10) > T(1):
+        return T(math.log1p(x))
+    # 2 artanh(s), even in s but for one factor; fitted as tanh is
+    s = x / (T(2) + x)
+    q = s * s
+    p = T(0.2817833551580185)
+    p = p * q + T(0.2796060297928206)
+    p = p * q + T(0.4002491023166077)
+    p = p * q + T(0.6666631468453096)
+    p = p * q + T(2)
+    return s * p
+
+
+@cell
+def softplus(x: float) -> float:
+    """log(1 + exp(x)); only a non-positive number is exponentiated, so nothing overflows or loses its small values."""
+    T = type(x)
+    return (x if x > T(0) else T(0)) + log1p(exp(-abs(x)))
+
+
+@cell
+def log_sigmoid(x: float) -> float:
+    """log(sigmoid(x)), about x where x is far below 0."""
+    return -softplus(-x)
+
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1, _MIX2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S27, _S30, _S31, _S40 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(40)
