@@ -46,6 +46,44 @@ def lstm(x: Any, W: Any, R: Any, b: Any, h0: Any, c0: Any) -> tuple[Floats, Floa
     return np.stack(hs), np.stack(cs)
 
 
+def slstm(pre: Any, R: Any, b: Any, h0: Any, c0: Any, n0: Any, m0: Any) -> tuple[Floats, Floats, Floats]:
+    """One sLSTM layer without a stabiliser: its exponentials are taken as they stand (Beck et al. 2024).
+
+    Parameters
+    ----------
+    pre : array (T, B, 4H)
+        What the input adds to the gates: head after head, in each i f z o.
+    R : array (N, P, 4P)
+        One matrix a head.
+    b : array (4H,)
+    h0, c0, n0, m0 : arrays (B, H)
+        The state before the first step; its c and n are e^m0 times as large as c0 and n0 say.
+
+    Returns
+    -------
+    h, c, n : arrays (T, B, H)
+        After every step; c and n in full, not over e^m.
+    """
+    pre, R, b, h, c, n, m = (np.asarray(value, np.float64) for value in (pre, R, b, h0, c0, n0, m0))
+    heads, P = R.shape[:2]
+    c, n = c * np.exp(m), n * np.exp(m)
+    hs, cs, ns = [], [], []
+    for pre_t in pre:
+        gates = []
+        for head in range(heads):
+            columns = slice(4 * P * head, 4 * P * (head + 1))
+            own = pre_t[:, columns] + h[:, P * head : P * (head + 1)] @ R[head] + b[columns]
+            gates.append(np.split(own, 4, axis=-1))
+        i, f, z, o = (np.concatenate(parts, axis=-1) for parts in zip(*gates, strict=True))
+        c = sigmoid(f) * c + np.exp(i) * np.tanh(z)
+        n = sigmoid(f) * n + np.exp(i)
+        h = sigmoid(o) * c / n
+        hs.append(h)
+        cs.append(c)
+        ns.append(n)
+    return np.stack(hs), np.stack(cs), np.stack(ns)
+
+
 ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "linear": lambda x: x,
     "relu": lambda x: np.maximum(x, 0.0),
