@@ -42,10 +42,10 @@ def together(values):
     return values.reshape(*values.shape[:-2], -1)
 
 
-def space(R):
-    """Room for packed matrices, all NaN."""
+def space(R, B):
+    """The kernels' workspace, all NaN."""
     N, P = R.shape[:2]
-    return np.full(slstm_workspace(N * P, N), np.nan, R.dtype)
+    return np.full(slstm_workspace(B, N * P, N), np.nan, R.dtype)
 
 
 def forward(pre, R, b, h0, c0, n0, m0, dtype=np.float64, steps=None):
@@ -56,8 +56,8 @@ def forward(pre, R, b, h0, c0, n0, m0, dtype=np.float64, steps=None):
     for start in (h0, c0, n0, m0):
         states.append(np.full((N, S + 1, B, P), np.nan, dtype))
         states[-1][:, 0] = apart(start, N)
-    gates, out, R = np.full((N, S, B, 4 * P), np.nan, dtype), np.full((T, B, H), np.nan, dtype), R.astype(dtype)
-    slstm_forward(np.ascontiguousarray(pre, dtype), R, b.astype(dtype), *states, gates, out, space(R))
+    gates, out, R = np.full((N, S, 4, B, P), np.nan, dtype), np.full((T, B, H), np.nan, dtype), R.astype(dtype)
+    slstm_forward(np.ascontiguousarray(pre, dtype), R, b.astype(dtype), *states, gates, out, space(R, B))
     return Run(R, *states, gates, out)
 
 
@@ -68,7 +68,7 @@ def backward(run, dout, dh_n, dc_n, dn_n):
     dpre, dR, db = (np.full(shape, np.nan, dtype) for shape in [(T, B, 4 * H), (N, P, 4 * P), 4 * H])
     ends = [apart(end, N).astype(dtype) for end in (dh_n, dc_n, dn_n)]
     read = (run.R, run.h, run.c, run.n, run.gates, np.ascontiguousarray(dout, dtype))
-    slstm_backward(*read, dpre, dR, db, *ends, space(run.R))
+    slstm_backward(*read, dpre, dR, db, *ends, space(run.R, B))
     return {"pre": dpre, "R": dR, "b": db} | dict(zip(("h0", "c0", "n0"), map(together, ends), strict=True))
 
 
@@ -186,7 +186,7 @@ def test_gradient_of_the_input_may_take_the_place_of_the_input():
     true = backward(forward(**values), dout, *[np.zeros((3, 10))] * 3)["pre"]
     run = forward(**(values | {"pre": pre}))
     read, written = (run.R, run.h, run.c, run.n, run.gates, dout), (pre, np.empty_like(run.R), np.empty(40))
-    slstm_backward(*read, *written, *zeros, space(run.R))
+    slstm_backward(*read, *written, *zeros, space(run.R, 3))
     assert (pre == true).all()
 
 
