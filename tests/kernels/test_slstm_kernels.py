@@ -33,13 +33,13 @@ class Run(NamedTuple):
 
 def apart(values, N):
     """(.., B, H) -> (N, .., B, P): heads first."""
-    return np.ascontiguousarray(np.moveaxis(values.reshape(*values.shape[:-1], N, -1), -2, 0))
+    return np.ascontiguousarray(np.moveaxis(values.reshape(*values.shape[:-1], N, values.shape[-1] // N), -2, 0))
 
 
 def together(values):
     """(N, .., B, P) -> (.., B, H)."""
     values = np.moveaxis(values, 0, -2)
-    return values.reshape(*values.shape[:-2], -1)
+    return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])
 
 
 def space(R, B):
@@ -188,6 +188,13 @@ def test_gradient_of_the_input_may_take_the_place_of_the_input():
     read, written = (run.R, run.h, run.c, run.n, run.gates, dout), (pre, np.empty_like(run.R), np.empty(40))
     slstm_backward(*read, *written, *zeros, space(run.R, 3))
     assert (pre == true).all()
+
+
+def test_batch_without_rows_has_gradients_of_zero():
+    values, dout, dh_n = drawn(B=0, T=3, N=2, P=5)
+    found = backward(forward(**values), dout, dh_n, dh_n, dh_n)
+    assert (found["R"] == 0).all()
+    assert (found["b"] == 0).all()
 
 
 def test_first_input_counts_in_full_however_small_its_gate():

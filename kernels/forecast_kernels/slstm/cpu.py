@@ -120,8 +120,11 @@ def slstm_backward(
     columns, biases, above = dpre.reshape(T, B, N, 4 * P), db.reshape(N, 4 * P), dout.reshape(T, B, N, P)
     end_rows, end_R = 4 * size * span, 4 * size * span + _packed_size(4 * P, P)
     rows, packed_R, workspace = work[:end_rows].reshape(span, B, 4 * P), work[end_rows:end_R], work[end_R:]
-    for j in range(db.shape[0]):
+    weights = dR.reshape(dR.size)
+    for j in range(db.size):
         db[j] = 0
+    for j in range(weights.size):
+        weights[j] = 0
     for head in range(N):
         pack_transposed(R[head], packed_R)
         dbias = biases[head]
@@ -164,5 +167,5 @@ def slstm_backward(
                 multiply(row, packed_R, dh[head])
             count = (end - start) * B
             h_prev, dgates = h[head, start:end].reshape(count, P), rows[: end - start].reshape(count, 4 * P)
-            multiply_transposed(h_prev, dgates, workspace, dR[head], end < T)
+            multiply_transposed(h_prev, dgates, workspace, dR[head], True)
             end = start
