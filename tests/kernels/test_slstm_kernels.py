@@ -48,13 +48,13 @@ def space(R, B):
     return np.full(slstm_workspace(B, N * P, N), np.nan, R.dtype)
 
 
-def forward(pre, R, b, h0, c0, n0, m0, dtype=np.float64, steps=None):
-    """Run one layer and keep so many steps; every buffer starts as NaN, so that nothing unwritten is read."""
+def forward(pre, R, b, h0, c0, n0, m0, dtype=np.float64, steps=None, steps_m=None):
+    """Run one layer and keep so many steps (all); every buffer starts as NaN, so that nothing unwritten is read."""
     (T, B, H), (N, P) = (*pre.shape[:2], pre.shape[2] // 4), R.shape[:2]
     S = steps or T
     states = []
-    for start in (h0, c0, n0, m0):
-        states.append(np.full((N, S + 1, B, P), np.nan, dtype))
+    for start, kept in zip((h0, c0, n0, m0), (S, S, S, steps_m or S), strict=True):
+        states.append(np.full((N, kept + 1, B, P), np.nan, dtype))
         states[-1][:, 0] = apart(start, N)
     gates, out, R = np.full((N, S, 4, B, P), np.nan, dtype), np.full((T, B, H), np.nan, dtype), R.astype(dtype)
     slstm_forward(np.ascontiguousarray(pre, dtype), R, b.astype(dtype), *states, gates, out, space(R, B))
@@ -174,8 +174,10 @@ def test_sequence_cut_in_two_gives_the_same_states_and_gradients():
 
 def test_forward_that_keeps_one_step_gives_the_same_bits():
     values, _, _ = drawn(B=3, T=6, N=2, P=5)
-    whole, last = forward(**values), forward(**values, steps=1)
+    whole, last, for_backward = forward(**values), forward(**values, steps=1), forward(**values, steps_m=1)
     assert (last.out == whole.out).all()
+    assert (for_backward.out == whole.out).all()
+    assert (for_backward.m[:, 6 % 2] == whole.m[:, -1]).all()
     for name in "hcnm":
         assert (getattr(last, name)[:, 6 % 2] == getattr(whole, name)[:, -1]).all()
 

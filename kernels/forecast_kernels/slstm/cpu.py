@@ -43,7 +43,7 @@ def slstm_forward(
     h: Array,  # (N, S + 1, B, P) written, but h[:, 0] is read: the start state h[-1]
     c: Array,  # (N, S + 1, B, P) written, but c[:, 0] is read: the start state
     n: Array,  # (N, S + 1, B, P) written, but n[:, 0] is read: the start state
-    m: Array,  # (N, S + 1, B, P) written, but m[:, 0] is read: the start state
+    m: Array,  # (N, 2 or S + 1, B, P) written, but m[:, 0] is read: the start state
     gates: Array,  # (N, S, 4, B, P) written: balance (see cell.py), 1 - f, activated z and o
     out: Array,  # (T, B, H) written: h[t], heads side by side
     work: Array,  # at least slstm_workspace(B, H, N) values, workspace
@@ -53,8 +53,8 @@ def slstm_forward(
     Before anything was seen, h, c and n are 0 and m is -inf: then the first input counts in full, however small its
     gate. (With m = 0 a first i~ of -100 would leave 0 / 0.) A later start is a final state of before.
 
-    ``h``, ``c``, ``n``, ``m`` and ``gates`` keep S steps: all T for backward, or only the last when S = 1, which then
-    stay in the caches. Step t lies at t modulo their length.
+    ``h``, ``c``, ``n`` and ``gates`` keep S steps: all T for backward, or only the last when S = 1, which then stay in
+    the caches. Backward does not read ``m``, of which one step is always enough. Step t lies at t modulo their length.
     """
     wide_vectors()
     T, B = pre.shape[:2]
@@ -74,7 +74,7 @@ def slstm_forward(
                     for j in range(P):
                         step[gate, r, j] = by_gate[r, gate, j] + columns[t, r, head, gate, j] + bias[gate, j]
             i, f, z, o = step[0].reshape(size), step[1].reshape(size), step[2].reshape(size), step[3].reshape(size)
-            m_prev, m_next = m[head, here].reshape(size), m[head, after].reshape(size)
+            m_prev, m_next = m[head, t % m.shape[1]].reshape(size), m[head, (t + 1) % m.shape[1]].reshape(size)
             c_prev, c_next = c[head, here].reshape(size), c[head, after].reshape(size)
             n_prev, n_next = n[head, here].reshape(size), n[head, after].reshape(size)
             h_next = h[head, after].reshape(size)
