@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from forecast.cli import options
-from forecast.cli.facts import facts_of, tell
+from forecast.cli.facts import facts_of
 from forecast.cli.files import PAGES, STREAMS, TABLES, check_place, write_file, write_frame
 from forecast.cli.progress import progress_on_stderr
+from forecast.cli.reading import GUESSED, Reading, reads
 from forecast.cli.screen import breakdown_parts, evaluation_parts, records, show, show_json
 
 Windows = Annotated[
@@ -73,6 +74,7 @@ Report = Annotated[
 ]
 
 
+@reads
 def backtest(
     file: options.File,
     horizon: options.Horizon,
@@ -88,18 +90,7 @@ def backtest(
     integer: options.Integer = False,
     seed: options.Seed = None,
     device: options.Device = "auto",
-    id_col: options.Id = None,
-    time_col: options.Time = None,
-    target_col: options.Target = None,
-    freq: options.Freq = None,
-    season: options.Season = None,
-    tz: options.Tz = None,
-    future: options.Future = None,
-    historic: options.Historic = None,
-    static: options.Static = None,
-    static_data: options.StaticData = None,
-    calendar: options.Calendar = None,
-    holidays: options.Holidays = None,
+    reading: Reading = GUESSED,
     future_exog: options.FutureExog = "realised",
     metrics: Metrics = None,
     by: By = None,
@@ -117,10 +108,7 @@ def backtest(
     methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
     kind = options.intervals_of(intervals)
     figures, what = options.metrics_of(metrics, methods), options.breakdown_of(by)
-    panel = options.Reading(
-        id_col, time_col, target_col, freq, season, tz, future, historic, static, static_data, calendar, holidays
-    ).panel(file)
-    tell(panel, quiet)
+    panel = reading.panel(file, quiet)
 
     from forecast.forecaster import Forecaster
 

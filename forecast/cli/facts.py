@@ -4,28 +4,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from forecast.cli import options
-from forecast.cli.screen import facts_table, say, show, show_json
+from forecast.cli.reading import GUESSED, Reading, reads
+from forecast.cli.screen import facts_table, show, show_json
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from forecast.series.panel import Panel
 
 
+@reads
 def inspect(
     file: options.File,
-    id_col: options.Id = None,
-    time_col: options.Time = None,
-    target_col: options.Target = None,
-    freq: options.Freq = None,
-    season: options.Season = None,
-    tz: options.Tz = None,
-    future: options.Future = None,
-    historic: options.Historic = None,
-    static: options.Static = None,
-    static_data: options.StaticData = None,
-    calendar: options.Calendar = None,
-    holidays: options.Holidays = None,
+    reading: Reading = GUESSED,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -35,36 +24,12 @@ def inspect(
     """
     from forecast.series.inspect import inspect as look_over
 
-    panel = options.Reading(
-        id_col, time_col, target_col, freq, season, tz, future, historic, static, static_data, calendar, holidays
-    ).panel(file)
+    panel = reading.panel(file, quiet or as_json)
     findings = look_over(panel)
     if as_json:
         show_json({**facts_of(panel), "findings": [asdict(finding) for finding in findings]})
         return
-    tell(panel, quiet)
     show(facts_table([(finding.severity, f"{finding.what} {finding.fix}".rstrip()) for finding in findings]))
-
-
-def tell(panel: "Panel", quiet: bool) -> None:
-    """Say on stderr what was guessed, filled or dropped."""
-    if not quiet:
-        for note in panel.notes:
-            say(note)
-
-
-def tell_new(panel: "Panel", before: "Panel", quiet: bool) -> None:
-    """Say on stderr what was not to be said of the panel as it was before."""
-    if not quiet:
-        for note in panel.notes[len(before.notes) :]:
-            say(note)
-
-
-def tell_notes(frame: "pd.DataFrame", quiet: bool) -> None:
-    """Say on stderr what there is to say of forecasts."""
-    if not quiet:
-        for note in frame.attrs.get("notes", ()):
-            say(note)
 
 
 def facts_of(panel: "Panel") -> dict[str, Any]:

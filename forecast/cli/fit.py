@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from forecast.cli import options
-from forecast.cli.facts import facts_of, tell, tell_new, tell_notes
+from forecast.cli.facts import facts_of
 from forecast.cli.files import TABLES, check_place, write_frame
 from forecast.cli.progress import progress_on_stderr
-from forecast.cli.screen import forecast_parts, records, say, show, show_json
+from forecast.cli.reading import GUESSED, Reading, reads
+from forecast.cli.screen import forecast_parts, records, say, show, show_json, tell
 
 ModelOut = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Write the fitted models to this file.")]
 ModelIn = Annotated[
@@ -32,6 +33,7 @@ TrainingHorizon = Annotated[
 ]
 
 
+@reads
 def fit(
     file: options.File,
     output: ModelOut,
@@ -39,18 +41,7 @@ def fit(
     models: options.Models = options.DEFAULT_MODELS,
     seed: options.Seed = None,
     device: options.Device = "auto",
-    id_col: options.Id = None,
-    time_col: options.Time = None,
-    target_col: options.Target = None,
-    freq: options.Freq = None,
-    season: options.Season = None,
-    tz: options.Tz = None,
-    future: options.Future = None,
-    historic: options.Historic = None,
-    static: options.Static = None,
-    static_data: options.StaticData = None,
-    calendar: options.Calendar = None,
-    holidays: options.Holidays = None,
+    reading: Reading = GUESSED,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -60,17 +51,14 @@ def fit(
     """
     check_place("--output", output, source=file)
     methods = options.models_of(models, seed, device)
-    panel = options.Reading(
-        id_col, time_col, target_col, freq, season, tz, future, historic, static, static_data, calendar, holidays
-    ).panel(file)
-    tell(panel, quiet)
+    panel = reading.panel(file, quiet)
 
     from forecast.forecaster import Forecaster
 
     with progress_on_stderr(quiet) as progress:
         forecaster = Forecaster(methods).fit(panel, horizon, progress)
     forecaster.save(output)
-    tell_new(forecaster.panel_, panel, quiet)
+    tell(forecaster.panel_.notes[len(panel.notes) :], quiet)
     learned = {name: fitted.describe() for name, fitted in forecaster.fitted_.items()}
     if as_json:
         show_json({"data": facts_of(panel), "model": str(output), "learned": learned})
@@ -106,14 +94,14 @@ def predict(
     panel = forecaster.panel_
     if file is not None:
         panel = forecaster.read(file)
-        tell(panel, quiet)
+        tell(panel.notes, quiet)
     panel = options.with_future_data(panel, future_data, horizon)
     with progress_on_stderr(quiet) as progress:
         compile_kernels([fitted.model for fitted in forecaster.fitted_.values()], progress)
         frame = forecaster.predict(
             horizon, levels, df=panel, intervals=kind, non_negative=non_negative, integer=integer, progress=progress
         )
-    tell_notes(frame, quiet)
+    tell(frame.attrs["notes"], quiet)
     write_frame(frame, output, quiet)
     if as_json:
         show_json({"data": facts_of(panel), "forecast": records(frame)})

@@ -1,6 +1,6 @@
 """Options that several commands share, and how their texts become values."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,85 +22,6 @@ File = Annotated[
 ]
 Horizon = Annotated[int, typer.Option("--horizon", "-h", min=1, metavar="N", help="How many steps to forecast.")]
 
-Id = Annotated[
-    str | None, typer.Option("--id", metavar="COLUMN", help="Column that tells the series apart.", rich_help_panel=DATA)
-]
-Time = Annotated[
-    str | None, typer.Option("--time", metavar="COLUMN", help="Column of the time stamps.", rich_help_panel=DATA)
-]
-Target = Annotated[
-    str | None, typer.Option("--target", metavar="COLUMN", help="Column of the values.", rich_help_panel=DATA)
-]
-Freq = Annotated[
-    str | None,
-    typer.Option(
-        "--freq", metavar="ALIAS", help="Frequency: MS, ME, QS, W-SUN, D, B, h, 30min, 1 ...", rich_help_panel=DATA
-    ),
-]
-Season = Annotated[
-    int | None, typer.Option("--season", min=1, metavar="N", help="Steps in a season, e.g. 12.", rich_help_panel=DATA)
-]
-Tz = Annotated[
-    str | None,
-    typer.Option("--tz", metavar="ZONE", help="Time zone of the stamps, e.g. Europe/Vienna.", rich_help_panel=DATA),
-]
-
-Future = Annotated[
-    str | None,
-    typer.Option(
-        "--future",
-        metavar="COLUMNS",
-        help="Covariates that are known ahead, over the horizon too, joined by commas.",
-        rich_help_panel=COVARIATES,
-    ),
-]
-Historic = Annotated[
-    str | None,
-    typer.Option(
-        "--historic",
-        metavar="COLUMNS",
-        help="Covariates that are known up to the last value alone.",
-        rich_help_panel=COVARIATES,
-    ),
-]
-Static = Annotated[
-    str | None,
-    typer.Option(
-        "--static",
-        metavar="COLUMNS",
-        help="Covariates with one value for each series: numbers, or texts as categories.",
-        rich_help_panel=COVARIATES,
-    ),
-]
-StaticData = Annotated[
-    Path | None,
-    typer.Option(
-        "--static-data",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        help="Table with the static covariates, one row for each series.",
-        rich_help_panel=COVARIATES,
-    ),
-]
-Calendar = Annotated[
-    str | None,
-    typer.Option(
-        "--calendar",
-        metavar="NAMES",
-        help="Any of month, quarter, dayofyear, dayofmonth, dayofweek, hour, minute, weekend.",
-        rich_help_panel=COVARIATES,
-    ),
-]
-Holidays = Annotated[
-    str | None,
-    typer.Option(
-        "--holidays",
-        metavar="COUNTRIES",
-        help="Flag public holidays, e.g. AT or DE-BY.",
-        rich_help_panel=COVARIATES,
-    ),
-]
 FutureData = Annotated[
     Path | None,
     typer.Option(
@@ -195,43 +116,6 @@ Quiet = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How the columns of a file are to be understood; what is None is guessed."""
-
-    id: str | None = None
-    time: str | None = None
-    target: str | None = None
-    freq: str | None = None
-    season: int | None = None
-    tz: str | None = None
-    future: str | None = None
-    historic: str | None = None
-    static: str | None = None
-    static_data: Path | None = None
-    calendar: str | None = None
-    holidays: str | None = None
-
-    def panel(self, file: Path) -> "Panel":
-        from forecast.series.frame import read_panel
-
-        return read_panel(
-            file,
-            id_col=self.id,
-            time_col=self.time,
-            target_col=self.target,
-            freq=self.freq,
-            season_length=self.season,
-            tz=self.tz,
-            future=_split(self.future or ""),
-            historic=_split(self.historic or ""),
-            static=_split(self.static or ""),
-            static_data=self.static_data,
-            calendar=_split(self.calendar or ""),
-            holidays=_split(self.holidays or ""),
-        )
-
-
 def with_future_data(panel: "Panel", file: Path | None, horizon: int) -> "Panel":
     """The panel with the values of ``--future-data``."""
     from forecast.series.future import with_future
@@ -246,7 +130,7 @@ def models_of(names: str, seed: int | None, device: str) -> "list[Model]":
     wanted: dict[str, Any] = {"device": _device(device)}
     if seed is not None:
         wanted["seed"] = seed
-    models = [create(name) for name in dict.fromkeys(_split(names))]
+    models = [create(name) for name in dict.fromkeys(split(names))]
     if not models:
         raise ParameterError(f"--models is {names!r}; name at least one, e.g. --models lstm,seasonal-naive.")
     return [_with_options(model, wanted) for model in models]
@@ -257,7 +141,7 @@ def percentages_of(text: str) -> list[float]:
     if text.strip().lower() == "none":
         return []
     try:
-        levels = [float(part) for part in _split(text)]
+        levels = [float(part) for part in split(text)]
     except ValueError:
         raise ParameterError(f"--level is {text!r}; give percentages such as --level 80,95, or none.") from None
     return [int(level) if level.is_integer() else level for level in levels]
@@ -277,7 +161,7 @@ def metrics_of(text: str | None, models: "list[Model]") -> list[str] | None:
         return None
     from forecast.evaluation.summary import check_metrics
 
-    metrics = list(check_metrics(_split(text)) or ())
+    metrics = list(check_metrics(split(text)) or ())
     if not metrics:
         raise ParameterError(f"--metrics is {text!r}; name at least one, e.g. --metrics mase,wape.")
     if "OWA" in metrics and not any(model.default_name == "Naive2" for model in models):
@@ -292,8 +176,9 @@ def breakdown_of(text: str | None) -> str | None:
     return text
 
 
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def split(text: str | None) -> list[str]:
+    """Names that are joined by commas."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 def _device(name: str) -> str:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from forecast.cli import options
-from forecast.cli.facts import facts_of, tell, tell_notes
+from forecast.cli.facts import facts_of
 from forecast.cli.files import PICTURES, TABLES, check_place, write_frame, write_pictures
 from forecast.cli.progress import progress_on_stderr
-from forecast.cli.screen import counted, evaluation_parts, forecast_parts, plot_of, records, show, show_json
+from forecast.cli.reading import GUESSED, Reading, reads
+from forecast.cli.screen import counted, evaluation_parts, forecast_parts, plot_of, records, show, show_json, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,7 @@ Best = Annotated[
 ]
 
 
+@reads
 def run(
     file: options.File,
     horizon: options.Horizon,
@@ -56,18 +58,7 @@ def run(
     best: Best = False,
     seed: options.Seed = None,
     device: options.Device = "auto",
-    id_col: options.Id = None,
-    time_col: options.Time = None,
-    target_col: options.Target = None,
-    freq: options.Freq = None,
-    season: options.Season = None,
-    tz: options.Tz = None,
-    future: options.Future = None,
-    historic: options.Historic = None,
-    static: options.Static = None,
-    static_data: options.StaticData = None,
-    calendar: options.Calendar = None,
-    holidays: options.Holidays = None,
+    reading: Reading = GUESSED,
     future_data: options.FutureData = None,
     future_exog: options.FutureExog = "realised",
     output: options.Output = None,
@@ -82,10 +73,7 @@ def run(
     check_place("--output", output, TABLES, file)
     check_place("--plot", plot, PICTURES)
     methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
-    panel = options.Reading(
-        id_col, time_col, target_col, freq, season, tz, future, historic, static, static_data, calendar, holidays
-    ).panel(file)
-    tell(panel, quiet)
+    panel = reading.panel(file, quiet)
     panel = options.with_future_data(panel, future_data, horizon)
     check_future(methods, panel, horizon)
     limits: dict[str, Any] = {
@@ -109,7 +97,7 @@ def run(
         forecaster.fit(panel, horizon, progress)
         frame = forecaster.predict(horizon, levels, progress=progress, **limits)
 
-    tell_notes(frame, quiet)
+    tell(frame.attrs["notes"], quiet)
     write_frame(frame, output, quiet)
     write_pictures(forecaster, frame, winner, plot, quiet)
     if as_json:

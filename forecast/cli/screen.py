@@ -4,7 +4,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
@@ -27,6 +27,13 @@ def say(sentence: str) -> None:
     """Tell something that is not the result."""
     console = Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
     console.print(sentence, markup=False)
+
+
+def tell(notes: Iterable[str], quiet: bool) -> None:
+    """Tell what was guessed, filled, dropped or could not be done, unless nothing but the result is wanted."""
+    if not quiet:
+        for note in notes:
+            say(note)
 
 
 def show(*parts: RenderableType) -> None:
