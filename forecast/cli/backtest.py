@@ -89,6 +89,7 @@ def backtest(
     non_negative: options.NonNegative = False,
     integer: options.Integer = False,
     seed: options.Seed = None,
+    members: options.Members = None,
     device: options.Device = "auto",
     reading: Reading = GUESSED,
     future_exog: options.FutureExog = "realised",
@@ -105,7 +106,7 @@ def backtest(
     """
     check_place("--output", output, TABLES, file)
     check_place("--report", report, PAGES)
-    methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
+    methods, levels = options.models_of(models, seed, device, members), options.percentages_of(level)
     kind = options.intervals_of(intervals)
     figures, what = options.metrics_of(metrics, methods), options.breakdown_of(by)
     panel = reading.panel(file, quiet)

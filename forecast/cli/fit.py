@@ -40,6 +40,7 @@ def fit(
     horizon: TrainingHorizon = None,
     models: options.Models = options.DEFAULT_MODELS,
     seed: options.Seed = None,
+    members: options.Members = None,
     device: options.Device = "auto",
     reading: Reading = GUESSED,
     as_json: options.Json = False,
@@ -50,7 +51,7 @@ def fit(
     Example: forecast fit sales.csv -h 12 --models lstm,auto-arima -o sales.model
     """
     check_place("--output", output, source=file)
-    methods = options.models_of(models, seed, device)
+    methods = options.models_of(models, seed, device, members)
     panel = reading.panel(file, quiet)
 
     from forecast.forecaster import Forecaster

@@ -88,6 +88,16 @@ Seed = Annotated[
     int | None,
     typer.Option("--seed", min=0, metavar="N", help="Start of the random numbers in training.", rich_help_panel=MODELS),
 ]
+Members = Annotated[
+    int | None,
+    typer.Option(
+        "--members",
+        min=1,
+        metavar="N",
+        help="Train each network N times from other random numbers, and forecast the mean: steadier, N times as long.",
+        rich_help_panel=MODELS,
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(
@@ -123,16 +133,17 @@ def with_future_data(panel: "Panel", file: Path | None, horizon: int) -> "Panel"
     return panel if file is None else with_future(panel, file, horizon)
 
 
-def models_of(names: str, seed: int | None, device: str) -> "list[Model]":
-    """The models that ``--models`` names, with the seed and the device where a model has them."""
+def models_of(names: str, seed: int | None, device: str, members: int | None = None) -> "list[Model]":
+    """The models that ``--models`` names, with seed, device and number of networks where a model has them."""
     from forecast.models import create
 
-    wanted: dict[str, Any] = {"device": _device(device)}
-    if seed is not None:
-        wanted["seed"] = seed
+    given = {"device": _device(device), "seed": seed, "n_members": members}
+    wanted = {name: value for name, value in given.items() if value is not None}
     models = [create(name) for name in dict.fromkeys(split(names))]
     if not models:
         raise ParameterError(f"--models is {names!r}; name at least one, e.g. --models lstm,seasonal-naive.")
+    if members is not None and not any(model.is_network for model in models):
+        raise ParameterError(f"--members is {members}, but none of --models {names} is a network; add lstm.")
     return [_with_options(model, wanted) for model in models]
 
 

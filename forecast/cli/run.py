@@ -57,6 +57,7 @@ def run(
     integer: options.Integer = False,
     best: Best = False,
     seed: options.Seed = None,
+    members: options.Members = None,
     device: options.Device = "auto",
     reading: Reading = GUESSED,
     future_data: options.FutureData = None,
@@ -72,7 +73,7 @@ def run(
     """
     check_place("--output", output, TABLES, file)
     check_place("--plot", plot, PICTURES)
-    methods, levels = options.models_of(models, seed, device), options.percentages_of(level)
+    methods, levels = options.models_of(models, seed, device, members), options.percentages_of(level)
     panel = reading.panel(file, quiet)
     panel = options.with_future_data(panel, future_data, horizon)
     check_future(methods, panel, horizon)

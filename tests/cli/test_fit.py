@@ -77,3 +77,20 @@ def test_saved_model_forecasts_calibrated_counts(run, air, model, tmp_path):
     expected = Forecaster.load(model).predict(12, level=[80], intervals="conformal", integer=True, non_negative=True)
     pd.testing.assert_frame_equal(pd.read_csv(file, parse_dates=["timestamp"]), expected, check_dtype=False)
     assert (expected["Naive-hi-80"] % 1 == 0).all()
+
+
+def test_members_are_networks_of_an_ensemble(run, csv, tmp_path):
+    file = csv("month,y", *(f"{year}-{month:02d}-01,{month}" for year in (2020, 2021, 2022) for month in range(1, 13)))
+    arguments = ("--models", "lstm,naive", "--members", 2, "--seed", 1, "-h", 2, "-o", tmp_path / "m")
+    assert run("fit", file, *arguments).exit_code == 0
+    fitted = Forecaster.load(tmp_path / "m").fitted_
+    assert fitted["LSTM"].model.n_members == len(fitted["LSTM"].networks) == 2
+    assert fitted["LSTM"].model.seed == 1
+
+
+@pytest.mark.parametrize("command", ["run", "backtest", "fit"])
+def test_members_without_a_network_are_a_mistake(run, air, tmp_path, command):
+    needed = ("-o", tmp_path / "m") if command == "fit" else ("-h", 2)
+    result = run(command, air, *needed, "--models", "naive", "--members", 3)
+    assert result.exit_code == 2
+    assert "--members is 3, but none of --models naive is a network; add lstm." in result.stderr
