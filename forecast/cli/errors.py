@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from forecast.cli.screen import say
+from forecast.cli.typed import as_typed
 from forecast.errors import ForecastError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -38,7 +39,7 @@ class Commands(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except ForecastError as error:
-            say(f"Error: {error}")
+            say(f"Error: {as_typed(str(error))}")
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             say("Interrupted.")

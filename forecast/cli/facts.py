@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from forecast.cli import options
 from forecast.cli.reading import GUESSED, Reading, reads
 from forecast.cli.screen import facts_table, show, show_json
+from forecast.cli.typed import as_typed
 
 if TYPE_CHECKING:
     from forecast.series.panel import Panel
@@ -29,7 +30,7 @@ def inspect(
     if as_json:
         show_json({**facts_of(panel), "findings": [asdict(finding) for finding in findings]})
         return
-    show(facts_table([(finding.severity, f"{finding.what} {finding.fix}".rstrip()) for finding in findings]))
+    show(facts_table([(finding.severity, as_typed(f"{finding.what} {finding.fix}".rstrip())) for finding in findings]))
 
 
 def facts_of(panel: "Panel") -> dict[str, Any]:

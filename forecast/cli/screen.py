@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 
+from forecast.cli.typed import as_typed
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
@@ -33,7 +35,7 @@ def tell(notes: Iterable[str], quiet: bool) -> None:
     """Tell what was guessed, filled, dropped or could not be done, unless nothing but the result is wanted."""
     if not quiet:
         for note in notes:
-            say(note)
+            say(as_typed(note))
 
 
 def show(*parts: RenderableType) -> None:
@@ -85,7 +87,7 @@ def evaluation_parts(evaluation: "Evaluation") -> list[RenderableType]:
     from forecast.evaluation.summary import formatted
     from forecast.reporting.report import evaluation_table
 
-    verdict = "\n".join([evaluation.verdict.text, *evaluation.notes])
+    verdict = "\n".join([evaluation.verdict.text, *map(as_typed, evaluation.notes)])
     table: RenderableType = evaluation_table(evaluation)
     console = _console()
     if _width(console, table) > console.width:

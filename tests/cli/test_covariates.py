@@ -86,7 +86,7 @@ def test_models_that_ignore_covariates_say_so_after_the_fit(run, prices, tmp_pat
     ("options", "code", "message"),
     [
         (("--future", "load_forcast"), 3, "no column 'load_forcast' for --future; the nearest name is 'load_forecast'"),
-        (("--future-exog", "perfect"), 2, "future_exog is 'perfect'; it must be one of realised, last"),
+        (("--future-exog", "perfect"), 2, "--future-exog is 'perfect'; it must be one of realised, last"),
         (("--calendar", "fullmoon"), 2, "no calendar feature 'fullmoon'"),
         (("--holidays", "XX"), 2, "The holidays of 'XX' are not known"),
         (("--static", "y"), 3, "declared static"),

@@ -7,8 +7,10 @@ import pytest
 from typer.main import get_command
 
 from forecast.cli import app
+from forecast.cli.reading import Reading
 
 COMMANDS = get_command(app).commands
+READERS = ["run", "backtest", "fit", "inspect"]
 
 
 def test_program_has_the_promised_commands():
@@ -61,3 +63,11 @@ def test_help_loads_no_heavy_package():
     )
     result = subprocess.run([sys.executable, "-c", script], env=None, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
+
+
+def test_commands_that_read_a_file_understand_it_by_the_same_options():
+    fields = list(Reading.__dataclass_fields__)
+    for name in READERS:
+        params = [param for param in COMMANDS[name].params if param.name in fields]
+        assert [param.name for param in params] == fields
+        assert [param.opts for param in params] == [param.opts for param in COMMANDS["inspect"].params[1:-2]]
