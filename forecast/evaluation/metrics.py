@@ -30,7 +30,7 @@ from forecast.errors import ParameterError
 from forecast.evaluation.losses import Codes, Losses, cell_losses, pooled_losses
 from forecast.evaluation.scoring import Scored, score
 from forecast.evaluation.summary import FAMILIES, Evaluation, check_metrics, chosen_columns
-from forecast.evaluation.verdict import judge
+from forecast.evaluation.verdict import PRECISION, judge
 from forecast.models.base import Model
 from forecast.series.panel import Panel
 
@@ -106,6 +106,7 @@ def evaluate(
         skill=table.get("skill"),
         baseline=yardstick,
         overlap=scored.overlap,
+        noise=_noise(scored) if metric == "MAE" else 0.0,
     )
     table = table.sort_values(metric, kind="stable").rename_axis(index="model")
     chosen_columns(table.columns, wanted)  # complains of a metric that is not there now, not when it is printed
@@ -201,6 +202,11 @@ def _rank(column: str) -> tuple[bool, int, float]:
     """Where a column stands: families in their order, members by their number, single quantiles last."""
     family, _, member = column.partition("-")
     return family == "pinball" and bool(member), FAMILIES.index(family), float(member or 0)
+
+
+def _noise(scored: Scored) -> float:
+    """The absolute error that is nothing but rounding; where all values are zero, of values around one."""
+    return PRECISION * (float(np.abs(scored.target).max()) or 1.0)
 
 
 def _too_narrow(table: pd.DataFrame) -> list[str]:

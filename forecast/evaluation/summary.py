@@ -31,6 +31,7 @@ LEGEND = {
     "MSIS": "MSIS is the interval score over the scale of MASE",
     "coverage": "coverage is the share of values inside the interval",
 }
+MOST_DECIMALS = 12
 _SHARE = re.compile(r"skill|MAPE|WAPE|coverage-.+")
 _FIXED = {"MASE": 3, "RMSSE": 3, "OWA": 3, "sMAPE": 4, "CRPS": 4, "WQL": 4}
 
@@ -149,18 +150,18 @@ def best(table: pd.DataFrame) -> dict[str, set[Any]]:
 
 
 def decimals(largest: float, digits: int = 4) -> int:
-    """How many decimals show a number of this size with ``digits`` significant digits."""
-    if not math.isfinite(largest) or largest == 0:
+    """How many decimals show a number of this size with ``digits`` significant digits; none if it takes too many."""
+    if not math.isfinite(largest) or round(largest, MOST_DECIMALS) == 0:
         return 0
-    return min(max(digits - 1 - math.floor(math.log10(abs(largest))), 0), 12)
+    return min(max(digits - 1 - math.floor(math.log10(abs(largest))), 0), MOST_DECIMALS)
 
 
 def _written(values: pd.Series, column: str) -> list[str]:
     if _SHARE.fullmatch(column):
         sign = "+" if column == "skill" else ""
-        return ["-" if math.isnan(value) else f"{value:{sign}.1%}" for value in values]
+        return ["-" if math.isnan(value) else f"{value:{sign}z.1%}" for value in values]
     places = _FIXED[column] if column in _FIXED else decimals(float(values.abs().max()))
-    return ["-" if math.isnan(value) else f"{value:.{places}f}" for value in values]
+    return ["-" if math.isnan(value) else f"{value:z.{places}f}" for value in values]
 
 
 def _plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ from forecast.models.base import Floats, Model
 SIGNIFICANT = 0.05
 MIN_WINDOWS = 3  # with two differences the test can hardly ever tell anything
 ROUNDING = 1e-9  # relative; scores that differ by less are the same
+PRECISION = 1e-7  # relative; networks compute with 24 bits, so their forecasts of a value are no nearer
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Verdict:
         return self.p_value is not None and self.p_value < SIGNIFICANT
 
 
-def diebold_mariano(losses_a: Floats, losses_b: Floats, overlap: int = 1) -> float | None:
+def diebold_mariano(losses_a: Floats, losses_b: Floats, overlap: int = 1, noise: float = 0.0) -> float | None:
     """Two-sided p-value for the hypothesis that two methods are equally accurate.
 
     Parameters
@@ -51,6 +52,8 @@ def diebold_mariano(losses_a: Floats, losses_b: Floats, overlap: int = 1) -> flo
         Mean loss of each method in each window, in the order of time.
     overlap : int, default 1
         How many neighbouring windows share a stamp: 1 if none do, ``ceil(h / step_size)`` in general.
+    noise : float, default 0.0
+        Losses that differ by no more are the same, in any case those that only rounding tells apart.
 
     Returns
     -------
@@ -67,7 +70,8 @@ def diebold_mariano(losses_a: Floats, losses_b: Floats, overlap: int = 1) -> flo
     International Journal of Forecasting, 13(2), 281-291.
     """
     differences = np.asarray(losses_a) - np.asarray(losses_b)
-    noise = ROUNDING * max(float(np.abs(losses_a).max(initial=0)), float(np.abs(losses_b).max(initial=0)))
+    largest = max(float(np.abs(losses_a).max(initial=0)), float(np.abs(losses_b).max(initial=0)))
+    noise = max(noise, ROUNDING * largest)
     if np.abs(differences).max(initial=0) <= noise:
         return 1.0
     if len(differences) < max(MIN_WINDOWS, overlap + 2) or np.ptp(differences) <= noise:
@@ -107,6 +111,7 @@ def judge(
     skill: pd.Series | None = None,
     baseline: str | None = None,
     overlap: int = 1,
+    noise: float = 0.0,
 ) -> Verdict:
     """Compare the best network with the best of the other models.
 
@@ -126,14 +131,16 @@ def judge(
         What skill is measured against.
     overlap : int, default 1
         How many neighbouring windows share a stamp.
+    noise : float, default 0.0
+        Scores that differ by no more are equal, e.g. the rounding errors of a network on a constant series.
     """
     network = _best(scores, [model.name for model in models if model.is_network])
     rival = _best(scores, [model.name for model in models if not model.is_network])
     if network is None or rival is None:
         return _walkover(network, rival, scores, metric)
     ours, theirs = float(scores[network]), float(scores[rival])
-    p_value = diebold_mariano(windows[network].to_numpy(), windows[rival].to_numpy(), overlap)
-    if abs(ours - theirs) <= ROUNDING * max(abs(ours), abs(theirs)):
+    p_value = diebold_mariano(windows[network].to_numpy(), windows[rival].to_numpy(), overlap, noise)
+    if abs(ours - theirs) <= max(noise, ROUNDING * max(abs(ours), abs(theirs))):
         text = f"{network} and {rival} are equally accurate ({metric} {ours:.3f}). So use the baseline, {rival}."
         return Verdict(rival, True, p_value, text)
     use_baseline = theirs < ours

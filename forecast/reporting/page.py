@@ -132,7 +132,7 @@ def _texts(values: pd.Series) -> list[str]:
         return ["-" if pd.isna(stamp) else stamp.strftime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M") for stamp in values]
     if is_float_dtype(values.dtype):
         places = decimals(float(values.abs().max()), digits=5)
-        return ["-" if pd.isna(value) else f"{value:.{places}f}" for value in values]
+        return ["-" if pd.isna(value) else f"{value:z.{places}f}" for value in values]
     return [str(value) for value in values]
 
 

@@ -4,7 +4,9 @@ import pytest
 
 from forecast.evaluation.backtest import backtest
 from forecast.evaluation.metrics import evaluate
+from forecast.evaluation.summary import formatted
 from forecast.evaluation.verdict import diebold_mariano, judge
+from forecast.reporting.page import text_columns
 from tests.toys import PASSENGERS, Toy, ToyNetwork, make_panel
 
 
@@ -135,3 +137,27 @@ def test_diebold_mariano_agrees_with_statsmodels(overlap):
         np.zeros(12), a, b, criterion=lambda _, f: f, lags=overlap - 1, harvey_adj=True, horizon=overlap
     )
     assert diebold_mariano(a, b, overlap) == pytest.approx(theirs.pvalue, rel=1e-12)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 7.0, 12345.678])
+def test_rounding_errors_on_constant_series_are_a_tie(value):
+    panel = make_panel({"flat": [value] * 40})
+    models = [ToyNetwork(alias="LSTM", bias=2e-9 * (value or 1e-4)), BASE]
+    found = evaluate(backtest(models, panel, h=3, n_windows=4), panel, models).verdict
+    assert (found.winner, found.use_baseline, found.significant) == ("SeasonalNaive", True, False)
+    assert "equally accurate" in found.text
+    assert "significant" not in found.text
+
+
+def test_errors_beyond_rounding_on_constant_series_are_told_apart():
+    panel = make_panel({"flat": [7.0] * 40})
+    models = [ToyNetwork(alias="LSTM", bias=1e-3), BASE]
+    found = evaluate(backtest(models, panel, h=3, n_windows=4), panel, models).verdict
+    assert "SeasonalNaive beats LSTM" in found.text
+
+
+def test_no_figure_is_minus_zero():
+    table = pd.DataFrame({"skill": [-1e-9, 0.25], "MAE": [-1e-14, 2.0], "RMSE": [1e-14, -1e-14]})
+    assert formatted(table).to_numpy().tolist() == [["+0.0%", "0.000", "0"], ["+25.0%", "2.000", "0"]]
+    cells = text_columns(pd.DataFrame({"LSTM": [-1e-13, 1.0], "Naive": [-1e-13, 1e-13]}))
+    assert cells == {"LSTM": (["0.0000", "1.0000"], True), "Naive": (["0", "0"], True)}
