@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # A room imports from itself and from those before it.
 ORDER = [
-    "errors", "progress", "series", "learning", "models", "text", "evaluation", "reporting", "storage", "forecaster",
+    "errors", "progress", "words", "series", "learning", "models", "text", "evaluation", "reporting", "storage", "forecaster",
     "__init__", "cli",
 ]  # fmt: skip
 REACH_KERNELS = {"learning", "models", "text"}

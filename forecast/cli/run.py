@@ -10,7 +10,8 @@ from forecast.cli.facts import facts_of
 from forecast.cli.files import PICTURES, TABLES, check_place, write_frame, write_pictures
 from forecast.cli.progress import progress_on_stderr
 from forecast.cli.reading import GUESSED, Reading, reads
-from forecast.cli.screen import counted, evaluation_parts, forecast_parts, plot_of, records, show, show_json, tell
+from forecast.cli.screen import evaluation_parts, forecast_parts, plot_of, records, show, show_json, tell
+from forecast.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 
 from forecast.cli.typed import as_typed
+from forecast.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,11 +213,6 @@ def _points(columns: Sequence[str], levels: Mapping[str, Sequence[float]]) -> li
     """The columns that are no bound of an interval."""
     bounds = {f"{model}-{side}-{level}" for model in levels for level in levels[model] for side in ("lo", "hi")}
     return [name for name in columns if name not in bounds]
-
-
-def counted(number: int, thing: str) -> str:
-    """``1 step``, ``2 steps``."""
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from forecast.series.columns import listed
 from forecast.series.frequency import Frequency, infer_flat
 from forecast.series.grid import DAY, Ints, Stamps, nanoseconds, shown
 from forecast.series.panel import Columns, Panel
+from forecast.words import counted
 
 Ahead: TypeAlias = dict[str, npt.NDArray[np.float64]]  # name -> (S, K)
 
@@ -94,7 +95,7 @@ def assemble(
         _check_alike(rows, steps, frequency)
     season = season_length or frequency.season_length
     count = len(pd.unique(rows.stamps))
-    notes = [f"Frequency: {frequency.describe()}, {found} {count:,} stamps; season length {season}."]
+    notes = [f"Frequency: {frequency.describe()}, {found} {counted(count, 'stamp')}; season length {season}."]
     tell = _Teller(rows.ids, columns.tz, hourly=not frequency.is_wall_clock)
     rows, steps, ahead = _trimmed(rows, steps, tell, notes, future)
     _note_gaps(rows, frequency, steps, tell, notes)
@@ -217,15 +218,21 @@ def _trimmed(
     number, never = np.arange(len(rows.y)), last < 0
     before, after = number < first[rows.codes], number > last[rows.codes]
     lost = never[rows.codes]
-    _note_rows(rows, before & ~lost, tell, notes, "empty rows before the first value are left out")
-    fate = f"hold the future of {listed(future)}" if future else "count as future and are left out"
-    _note_rows(rows, after & ~lost, tell, notes, f"empty rows after the last value {fate}")
+    where = "before the first value"
+    _note_rows(rows, before & ~lost, tell, notes, f"empty row {where} is left out", f"empty rows {where} are left out")
+    one, many = "counts as future and is left out", "count as future and are left out"
+    if future:
+        one, many = (f"{verb} the future of {listed(future)}" for verb in ("holds", "hold"))
+    where = "after the last value"
+    _note_rows(rows, after & ~lost, tell, notes, f"empty row {where} {one}", f"empty rows {where} {many}")
     ahead = _ahead(rows, steps, after & ~lost, last, future)
     if never.any():
-        notes.append(f"{never.sum():,} series without any value are left out (first: {rows.ids[never.argmax()]!r}).")
+        what = "series without any value"
+        what = counted(never.sum(), f"{what} is left out", f"{what} are left out")
+        notes.append(f"{what} (first: {rows.ids[never.argmax()]!r}).")
     kept = ~(before | after)
     steps, rows = (steps - steps[np.minimum(first, len(steps) - 1)][rows.codes])[kept], rows.pick(kept)
-    _note_rows(rows, np.isnan(rows.y), tell, notes, "empty values stay unobserved")
+    _note_rows(rows, np.isnan(rows.y), tell, notes, "empty value stays unobserved", "empty values stay unobserved")
     tell.ids = rows.ids[~never]
     rows = rows._replace(ids=tell.ids, codes=(np.cumsum(~never) - 1)[rows.codes])
     return rows, steps, {name: values[~never] for name, values in ahead.items()}
@@ -242,11 +249,13 @@ def _ahead(rows: Rows, steps: Ints, after: npt.NDArray[np.bool_], last: Ints, na
     return ahead
 
 
-def _note_rows(rows: Rows, mask: npt.NDArray[np.bool_], tell: _Teller, notes: list[str], what: str) -> None:
+def _note_rows(rows: Rows, mask: npt.NDArray[np.bool_], tell: _Teller, notes: list[str], one: str, many: str) -> None:
+    """Say of how many rows, and which is the first of them, what became of ``one`` or ``many``."""
     if mask.any():
         row = mask.argmax()
         series = len(np.unique(rows.codes[mask]))
-        notes.append(f"{mask.sum():,} {what} ({series:,} series, first: {tell(rows.codes[row], rows.stamps[row])}).")
+        what = counted(mask.sum(), one, many)
+        notes.append(f"{what} ({series:,} series, first: {tell(rows.codes[row], rows.stamps[row])}).")
 
 
 def _layout(rows: Rows, steps: Ints, frequency: Frequency) -> Ints:
@@ -279,4 +288,5 @@ def _note_gaps(rows: Rows, frequency: Frequency, steps: Ints, tell: _Teller, not
     series = len(np.unique(rows.codes[jumps]))
     stamp = frequency.shift(rows.stamps[jumps[:1]], 1)[0]
     where = tell(rows.codes[jumps[0]], stamp)
-    notes.append(f"{missing:,} missing steps became unobserved values ({series:,} series, first: {where}).")
+    what = counted(missing, "missing step became an unobserved value", "missing steps became unobserved values")
+    notes.append(f"{what} ({series:,} series, first: {where}).")

@@ -26,6 +26,7 @@ from forecast.series.stamps import Times, combine_parts, read_times
 from forecast.series.static import aligned, check_named, static_columns
 from forecast.series.table import Source, Table, open_table, read_table
 from forecast.series.zones import check_zone, settle
+from forecast.words import counted
 
 __all__ = ["read_panel", "read_table"]
 
@@ -244,7 +245,7 @@ def _without_blank_rows(table: Table) -> tuple[Table, list[str]]:
     if not blank.any():
         return table, []
     kept = np.flatnonzero(~blank)
-    note = f"{blank.sum():,} blank rows are left out (first: {source.row(int(blank.argmax()))})."
+    note = f"{counted(blank.sum(), 'blank row is left out', 'blank rows are left out')} (first: {source.row(int(blank.argmax()))})."
     return Table(frame.iloc[kept].reset_index(drop=True), replace(source, kept=kept)), [note]
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from forecast.series.columns import listed
 from forecast.series.grid import shown
 from forecast.series.panel import Panel
+from forecast.words import counted
 
 OUTLIER = 8.0  # robust standard deviations
 FEW_SERIES = 200  # enough to judge the season of a panel
@@ -226,8 +227,8 @@ def _outliers(look: _Look) -> Finding | None:
     stamp = panel.outward(panel.stamps(code))[row - panel.indptr[code]]
     return Finding(
         "warn",
-        f"{far.sum():,} values lie more than {OUTLIER:g} robust standard deviations from their median (farthest: "
-        f"{panel.ids[code]!r} at {shown(stamp)}, {panel.y[row]:g}).",
+        f"{counted(far.sum(), 'value lies', 'values lie')} more than {OUTLIER:g} robust standard deviations from the "
+        f"median (farthest: {panel.ids[code]!r} at {shown(stamp)}, {panel.y[row]:g}).",
         "Check them; leave the cells of wrong values empty.",
     )
 

@@ -87,7 +87,7 @@ def test_constant_and_single_values_are_named():
 def test_outlier_is_named_with_its_value():
     y = seasonal()
     y[30] = 99_999
-    assert found(panel_of(seasonal(), y), "warn", "1 values lie more than 8", "'s1' at 2017-07-01, 99999")
+    assert found(panel_of(seasonal(), y), "warn", "1 value lies more than 8", "'s1' at 2017-07-01, 99999")
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_series_without_any_value_is_left_out_and_said():
     panel = read_panel(frame)
     assert panel.ids.tolist() == ["a", "c"]
     assert panel.series(1).tolist() == BEER
-    assert said(panel, "1 series without any value", "'b'")
+    assert said(panel, "1 series without any value is left out", "'b'")
 
 
 def test_series_of_one_value_beside_longer_ones():

@@ -46,6 +46,15 @@ def test_blank_rows_at_the_end_are_left_out_and_said(csv):
     assert said(panel, "2 blank rows", "line 4 of data.csv")
 
 
+def test_notes_have_the_number_of_what_they_count(csv):
+    panel = read_panel(csv("ds,y\n2020-01-01,\n2020-02-01,1\n2020-03-01,\n2020-05-01,2\n2020-06-01,\n,\n"))
+    assert said(panel, "1 blank row is left out (")
+    assert said(panel, "1 empty row before the first value is left out (")
+    assert said(panel, "1 empty row after the last value counts as future and is left out (")
+    assert said(panel, "1 empty value stays unobserved (")
+    assert said(panel, "1 missing step became an unobserved value (")
+
+
 @pytest.mark.parametrize("marker", ["", "NA", "NaN", "null", "-", "#N/A"])
 def test_markers_of_missing_values_become_unobserved(csv, marker):
     panel = read_panel(csv(f"ds,y\n2020-01-01,1\n2020-02-01,{marker}\n2020-03-01,3\n"))

@@ -1,0 +1,21 @@
+"""Numbers with the words that fit them, for messages of every room."""
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number and what it counts.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    one : str
+        What follows 1, e.g. "row is left out".
+    many : str, optional
+        What follows any other number; by default ``one`` with an s.
+
+    Examples
+    --------
+    >>> counted(1, "step"), counted(2_000, "step"), counted(2, "row is left out", "rows are left out")
+    ('1 step', '2,000 steps', '2 rows are left out')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
