@@ -348,6 +348,11 @@ def _covariates(table: Table, roles: Roles, declared: Declared) -> tuple[dict[st
         if bad.any():
             row = int(bad.argmax())
             value = str(table.frame[name].iloc[row])
+            if name in declared.columns and kind_of(table.frame[name]) == "text":
+                raise DataError(
+                    f"Covariate {name!r} holds text, such as {value!r} in {table.source.row(row)}; declare it with "
+                    "--static (static=) if each series has one text, or write numbers instead, e.g. 0 and 1."
+                )
             if name in declared.columns:
                 raise DataError(
                     f"Covariate {name!r} has {value!r} in {table.source.row(row)}, which is no number; "

@@ -62,7 +62,10 @@ def test_declared_column_is_no_target_no_series_and_no_identifier():
         ({"static": ["size"]}, r"no column 'size' for --static \(static=\) in the data; add it"),
         ({"future": "price", "historic": "price"}, "'price' is declared twice"),
         ({"future": "y", "target_col": "y"}, "'y' is given twice; --future needs a column of its own"),
-        ({"future": "mood"}, "Covariate 'mood' has 'good' in row 0 .* which is no number"),
+        (
+            {"future": "mood"},
+            r"Covariate 'mood' holds text, such as 'good' in row 0 .*; declare it with --static \(static=\) if each",
+        ),
         ({"static": "price"}, "'price' is declared static, but series 'north' has both 2.0 and 9.0"),
         ({"calendar": "weekday"}, "no calendar feature 'weekday'; the calendar features are month, quarter"),
         ({"calendar": "hour"}, r"'hour' says nothing of data that are daily \(D\)"),
