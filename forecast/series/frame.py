@@ -141,13 +141,17 @@ def declare(panel: Panel, declared: Declared, static_data: Table | None = None) 
                 f"its numeric columns are {listed(panel.covariates) or 'none'}."
             )
     check_calendar(declared, panel.frequency)
-    statics = dict(panel.statics)
+    statics, notes = dict(panel.statics), []
     if static_data is not None:
         names, given = _given_statics(panel, declared, static_data)
+        if not declared.static:
+            notes.append(
+                f"Static covariates: {listed(names)}, all columns of the static data; --static (static=) takes some."
+            )
         declared, statics = replace(declared, static=names), given | statics
-    check_named(declared.static, [*statics], "the data" if static_data is None else "the data and the static data")
+    check_named(declared.static, statics, None if static_data is None else static_data.frame.columns)
     panel = replace(
-        panel,
+        panel.with_notes(notes),
         declared=declared,
         statics={name: statics[name] for name in declared.static},
         ahead={name: values for name, values in panel.ahead.items() if name in declared.future},
@@ -165,12 +169,14 @@ def _given_statics(panel: Panel, declared: Declared, table: Table) -> tuple[tupl
     if label is None:
         raise DataError(
             f"The static data have no column {panel.columns.id!r} that names the series; "
-            f"their columns are {listed(map(str, table.frame.columns))}."
+            f"their columns are {listed(map(str, table.frame.columns))}; rename the one that does."
         )
     codes, ids = _identifiers(table, Roles((), label, None, (), (), ()))
     columns = [str(name) for name in table.frame if name != label]
     names = declared.static or tuple(columns)
-    found = static_columns(table, codes, ids, tuple(name for name in names if name in columns))
+    if not names:
+        raise DataError(f"The static data have no column beside {label!r}; add the covariates.")
+    found = static_columns(table, codes, ids, tuple(name for name in names if name in columns), apart=True)
     rows = pd.Index([str(name) for name in ids]).get_indexer(pd.Index([str(name) for name in panel.ids]))
     absent = np.flatnonzero(rows < 0)
     if len(absent) and any(name not in panel.statics for name in found):
@@ -245,7 +251,8 @@ def _without_blank_rows(table: Table) -> tuple[Table, list[str]]:
     if not blank.any():
         return table, []
     kept = np.flatnonzero(~blank)
-    note = f"{counted(blank.sum(), 'blank row is left out', 'blank rows are left out')} (first: {source.row(int(blank.argmax()))})."
+    what = counted(int(blank.sum()), "blank row is left out", "blank rows are left out")
+    note = f"{what} (first: {source.row(int(blank.argmax()))})."
     return Table(frame.iloc[kept].reset_index(drop=True), replace(source, kept=kept)), [note]
 
 

@@ -3,6 +3,7 @@
 Notation: n rows, S series.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,21 +20,22 @@ Values = npt.NDArray[Any]  # (S,) float64, or object of str and None
 
 
 def static_columns(
-    table: Table, codes: Ints, ids: npt.NDArray[np.object_], names: tuple[str, ...]
+    table: Table, codes: Ints, ids: npt.NDArray[np.object_], names: tuple[str, ...], *, apart: bool = False
 ) -> dict[str, Values]:
     """One value (S,) for each series of columns that do not change within a series.
 
-    A column of numbers stays one; texts, and a pandas category of whatever, are categories.
+    A column of numbers stays one; texts, and a pandas category of whatever, are categories. ``apart``: the table holds
+    nothing else.
 
     Raises
     ------
     DataError
         If a series has two values, or a number is none.
     """
-    return {name: _static(table, codes, ids, name) for name in names}
+    return {name: _static(table, codes, ids, name, apart) for name in names}
 
 
-def _static(table: Table, codes: Ints, ids: npt.NDArray[np.object_], name: str) -> Values:
+def _static(table: Table, codes: Ints, ids: npt.NDArray[np.object_], name: str, apart: bool) -> Values:
     column = table.frame[name]
     category = isinstance(column.dtype, pd.CategoricalDtype) or kind_of(column) not in ("numbers", "flags", "empty")
     values: pd.Series[Any]
@@ -53,6 +55,11 @@ def _static(table: Table, codes: Ints, ids: npt.NDArray[np.object_], name: str) 
     if changing.any():
         code = int(by_series.nunique().index.to_numpy()[changing.argmax()])
         found = values.reset_index(drop=True)[codes == code].dropna().unique().tolist()
+        if apart:
+            raise DataError(
+                f"The static data have both {found[0]!r} and {found[1]!r} in column {name!r} for series {ids[code]!r}; "
+                "keep one row for each series."
+            )
         raise DataError(
             f"Column {name!r} is declared static, but series {ids[code]!r} has both {found[0]!r} and {found[1]!r}; "
             "declare it with --future or --historic (future=, historic=), or give each series one value."
@@ -72,15 +79,19 @@ def aligned(values: Values, rows: Ints) -> Values:
     return np.append(values, np.array([None], dtype=object))[rows]
 
 
-def check_named(names: tuple[str, ...], columns: "list[str]", where: str) -> None:
-    """Refuse static covariates that stand nowhere.
+def check_named(names: tuple[str, ...], known: Iterable[str], columns: Iterable[str] | None) -> None:
+    """Refuse static covariates that stand neither in the data nor in the static data, which have these columns, if any.
 
     Raises
     ------
     DataError
         Naming the first of them.
     """
-    missing = next((name for name in names if name not in columns), None)
-    if missing is not None:
-        others = f"the columns there are {listed(columns)}" if columns else "add it"
-        raise DataError(f"There is no column {missing!r} for --static (static=) in {where}; {others}.")
+    missing = next((name for name in names if name not in known), None)
+    if missing is None:
+        return
+    if columns is None:
+        where, fix = "the data", "name the table that has it with --static-data (static_data=)"
+    else:
+        where, fix = "the data or the static data", f"the columns of the latter are {listed(columns)}"
+    raise DataError(f"There is no column {missing!r} for --static (static=) in {where}; {fix}.")

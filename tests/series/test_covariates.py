@@ -59,7 +59,7 @@ def test_declared_column_is_no_target_no_series_and_no_identifier():
     [
         ({"future": "prize"}, "no column 'prize' for --future; the nearest name is 'price'"),
         ({"historic": ["rain"]}, "no column 'rain' for --historic"),
-        ({"static": ["size"]}, r"no column 'size' for --static \(static=\) in the data; add it"),
+        ({"static": ["size"]}, r"no column 'size' for --static \(static=\) in the data; name the table"),
         ({"future": "price", "historic": "price"}, "'price' is declared twice"),
         ({"future": "y", "target_col": "y"}, "'y' is given twice; --future needs a column of its own"),
         (
@@ -239,8 +239,27 @@ def test_static_table_is_joined_by_identifier():
     assert read_panel(known(shops()), static="area", static_data=table).statics.keys() == {"area"}
     with pytest.raises(DataError, match=r"Series 'south' has no row in the static data \(1 series in all\)"):
         read_panel(known(shops()), static_data=table[1:])
+    with pytest.raises(DataError, match="static data have no column beside 'shop'"):
+        read_panel(known(shops()), static_data=table[["shop"]])
     with pytest.raises(DataError, match="static data have no column 'shop' that names the series"):
         read_panel(known(shops()), static_data=table.rename(columns={"shop": "store"}))
+
+
+def test_columns_of_a_static_table_that_nobody_declared_are_said():
+    table = pd.DataFrame({"shop": ["south", "north"], "zone": ["s", "n"], "area": [1.0, 2]})
+    assert said(read_panel(known(shops()), static_data=table), "Static covariates: 'zone', 'area', all columns")
+    assert not said(read_panel(known(shops()), static_data=table, static="area"), "Static covariates")
+    twice = pd.concat([table, table.assign(zone="x")])
+    with pytest.raises(DataError, match="have both 's' and 'x' in column 'zone' for series 'south'; keep one row"):
+        read_panel(known(shops()), static_data=twice)
+
+
+def test_static_column_that_is_nowhere_is_refused_with_the_place_to_name():
+    table = pd.DataFrame({"shop": ["south", "north"], "zone": ["s", "n"]})
+    with pytest.raises(DataError, match=r"no column 'town' for --static .* with --static-data \(static_data=\)"):
+        read_panel(known(shops()), static="town")
+    with pytest.raises(DataError, match=r"no column 'town' .* the columns of the latter are 'shop', 'zone'"):
+        read_panel(known(shops()), static="town", static_data=table)
 
 
 def test_series_that_are_left_out_take_their_statics_with_them():
