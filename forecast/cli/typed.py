@@ -52,4 +52,6 @@ def as_typed(sentence: str) -> str:
 
 def _listed(value: str) -> str:
     """A value as it is typed: lists by commas, texts without the quotes of Python."""
-    return re.sub(r", *", ",", value[1:-1]) if value[:1] == "[" else value
+    if value[:1] == "[":
+        return re.sub(r", *", ",", value[1:-1])
+    return value[1:-1] if value[:1] == "'" and value[1:-1].isidentifier() else value

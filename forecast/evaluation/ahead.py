@@ -27,6 +27,15 @@ def check_mode(mode: str) -> None:
         raise ParameterError(f"future_exog is {mode!r}; it must be one of {', '.join(MODES)}.")
 
 
+def mode_notes(mode: str, panel: Panel) -> list[str]:
+    """A sentence where a mode other than the default changes nothing."""
+    if mode == MODES[0] or panel.declared.future:
+        return []
+    return [
+        f"future_exog={mode!r} changes nothing, since no covariate is declared as known ahead with --future (future=)."
+    ]
+
+
 def with_ahead(history: Panel, panel: Panel, first: npt.NDArray[np.int64], h: int, mode: str) -> Panel:
     """A history with the future of the covariates that are declared as known ahead, and of no others.
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import DataError, ParameterError
-from forecast.evaluation.ahead import check_mode, with_ahead
+from forecast.evaluation.ahead import check_mode, mode_notes, with_ahead
 from forecast.evaluation.conformal import Calibration, calibration, paired, plan
 from forecast.evaluation.intervals import attach, check_levels, check_quantiles, column_names, probabilities
 from forecast.evaluation.output import Output
@@ -136,7 +136,7 @@ def backtest(
     )
     progress = progress or Silent()
     windows = _windows(panel, h, n_windows, step, refit)
-    notes = dict.fromkeys([*_notes(windows), *covariate_notes(models, panel)])
+    notes = dict.fromkeys([*_notes(windows), *covariate_notes(models, panel), *mode_notes(future_exog, panel)])
     fitted: list[Ready] = []
     frames = []
     progress.start("backtest", n_windows * len(models))

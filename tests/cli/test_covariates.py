@@ -110,3 +110,25 @@ def test_static_table_and_inspection(run, prices, csv):
     assert "The static covariate 'zone' is a category, of 2." in text
     assert "The static covariate 'size' is a number." in text
     assert "Columns that no model uses: 'generation_forecast'." in text
+
+
+def test_future_exog_without_a_covariate_known_ahead_is_said_to_change_nothing(run, air):
+    result = run("backtest", air, "-h", 6, "--models", "naive", "--windows", 1, "--future-exog", "last")
+    text = " ".join(result.stdout.split())
+    assert "--future-exog last changes nothing, since no covariate is declared as known ahead with --future." in text
+    assert "changes nothing" not in run("backtest", air, "-h", 6, "--models", "naive", "--windows", 1).stdout
+
+
+def test_missing_future_is_answered_with_the_options_that_give_it(run, prices):
+    result = run("run", prices / "past.csv", "-h", 24, "--future", "load_forecast")  # of every default model
+    ways = "give the values with --future-data, or in rows with an empty target after the last value."
+    assert result.exit_code == 3
+    assert ways in " ".join(result.stderr.split())
+
+
+def test_default_models_take_the_future_from_rows_without_a_target(run, prices):
+    result = run("run", prices / "both.csv", "-h", 24, "--future", "load_forecast", "--windows", 1, "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert {row["model"] for row in document["evaluation"]["table"]} == {"LSTM", "AutoARIMA", "SeasonalNaive"}
+    assert len(document["forecast"]) == 48
