@@ -59,7 +59,7 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="WHAT",
-        help="Show the first of the figures for each series, step or window too.",
+        help="Show a figure for each series, step or window too: the first of --metrics, or MASE.",
         rich_help_panel=options.OUTPUT,
     ),
 ]

@@ -104,7 +104,8 @@ def breakdown_parts(table: "pd.DataFrame", metric: str) -> list[RenderableType]:
     rows = table.pivot(index=key, columns="model", values=metric)
     rows = rows.loc[table[key].unique(), table["model"].unique()].reset_index().rename_axis(columns=None)
     hidden = len(rows) - MAX_ROWS
-    parts: list[RenderableType] = [f"{metric} by {key}:", forecast_table(rows.head(MAX_ROWS), MAX_ROWS)]
+    heading = f"{metric} by {key} (--metrics NAME shows another):"
+    parts: list[RenderableType] = [heading, forecast_table(rows.head(MAX_ROWS), MAX_ROWS)]
     return [*parts, f"Not shown: {hidden:,} more rows. --json tells all."] if hidden > 0 else parts
 
 

@@ -58,7 +58,7 @@ def test_figures_are_chosen_and_told_apart_by_step(run, air):
     arguments = ("backtest", air, "-h", 3, "--models", "seasonal-naive,naive2", "--metrics", "owa,WAPE", "--by", "step")
     lines = run(*arguments, "--quiet").stdout.splitlines()
     assert lines[0].split() == ["model", "OWA", "WAPE"]
-    at = lines.index("OWA by step:")
+    at = lines.index("OWA by step (--metrics NAME shows another):")
     assert lines[at + 2].split() == ["step", "SeasonalNaive", "Naive2"]
     assert [line.split()[0] for line in lines[at + 4 :]] == ["1", "2", "3"]
     document = json.loads(run(*arguments, "--json").stdout)
