@@ -254,10 +254,10 @@ class Forecaster:
         Parameters
         ----------
         output : path, optional
-            A .csv or .parquet file to which rows are written as they come, cutoff by cutoff; it appears when it is
-            whole.
+            A .csv or .parquet file for the rows; it appears when it is whole.
         keep : bool, default True
-            False returns no rows, so that a backtest may be larger than the memory; it needs ``output``.
+            False returns no rows, so that a backtest may be larger than the memory; it needs ``output``, to which rows
+            are then written as they come: cutoff by cutoff, not series by series.
         """
         from forecast.reporting.stream import table_writer
 
@@ -268,9 +268,11 @@ class Forecaster:
         with nullcontext() if output is None else table_writer(output) as sink:
             cv = backtest(
                 self.models, panel, h, n_windows, step_size, refit, input_size, level, quantiles, progress,
-                intervals=intervals, non_negative=non_negative, integer=integer, sink=sink, keep=keep,
+                intervals=intervals, non_negative=non_negative, integer=integer, sink=None if keep else sink, keep=keep,
                 future_exog=future_exog,
             )  # fmt: skip
+            if sink is not None and keep:
+                sink(cv)
         self._panel = panel
         return cv
 

@@ -7,7 +7,7 @@ import typer
 
 from forecast.cli import options
 from forecast.cli.facts import facts_of
-from forecast.cli.files import PAGES, STREAMS, TABLES, check_place, write_file, write_frame
+from forecast.cli.files import PAGES, TABLES, check_place, write_file, write_frame
 from forecast.cli.progress import progress_on_stderr
 from forecast.cli.reading import GUESSED, Reading, reads
 from forecast.cli.screen import breakdown_parts, evaluation_parts, records, show, show_json
@@ -114,15 +114,14 @@ def backtest(
     from forecast.forecaster import Forecaster
 
     forecaster = Forecaster(methods)
-    streamed = output if output is not None and output.suffix.lower() in STREAMS else None
     with progress_on_stderr(quiet) as progress:
         cv = forecaster.backtest(
             panel, horizon, windows, step, refit_every or refit, input_size, levels, progress=progress,
-            intervals=kind, non_negative=non_negative, integer=integer, output=streamed, future_exog=future_exog,
+            intervals=kind, non_negative=non_negative, integer=integer, future_exog=future_exog,
         )  # fmt: skip
         evaluation = forecaster.evaluate(cv, metrics=figures)
         each = None if what is None else forecaster.evaluate(cv, by=what)
-    write_frame(cv, output, quiet, written=streamed is not None)
+    write_frame(cv, output, quiet)
     if report is not None:
         from forecast.reporting.plot import forecast_figure
         from forecast.reporting.report import html_report

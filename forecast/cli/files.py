@@ -1,6 +1,7 @@
 """The files that commands write: checked before the work starts, written whole when it is done."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
 
 TABLES = (".csv", ".parquet", ".json")
-STREAMS = (".csv", ".parquet")  # written while a backtest runs
 PICTURES = (".png",)
 PAGES = (".html", ".htm")
 
@@ -32,16 +32,17 @@ def check_place(option: str, file: Path | None, suffixes: tuple[str, ...] = (), 
         raise ParameterError(f"{option} is {str(file)!r}, where you may not write; choose another place.")
     if suffixes and file.suffix.lower() not in suffixes:
         raise ParameterError(f"{option} is {str(file)!r}; its name must end in {' or '.join(suffixes)}.")
+    if file.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+        raise ParameterError(f"{option} is {str(file)!r}, but Parquet needs pyarrow; install it, or write a .csv file.")
 
 
-def write_frame(frame: "pd.DataFrame", file: Path | None, quiet: bool, written: bool = False) -> None:
-    """Write a table of forecasts, if a file was asked for and it is not written yet; say so."""
+def write_frame(frame: "pd.DataFrame", file: Path | None, quiet: bool) -> None:
+    """Write a table of forecasts, if a file was asked for, and say so."""
     if file is None:
         return
-    if not written:
-        from forecast.reporting.report import write_table
+    from forecast.reporting.report import write_table
 
-        write_table(frame, file)
+    write_table(frame, file)
     if not quiet:
         say(f"Wrote {file}.")
 

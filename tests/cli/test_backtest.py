@@ -7,6 +7,7 @@ import pytest
 
 from forecast import Forecaster, Naive, SeasonalNaive
 from forecast.series import datasets
+from forecast.series.table import read_table
 
 QUICK = ("--models", "seasonal-naive,naive")
 
@@ -112,3 +113,14 @@ def test_unknown_intervals_are_refused(run, air):
     result = run("backtest", air, "-h", 12, *QUICK, "--intervals", "bootstrap")
     assert result.exit_code == 2
     assert "choose native or conformal" in result.stderr
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_output_has_series_after_series(run, csv, tmp_path, suffix):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    months = pd.date_range("2022-01-01", periods=24, freq="MS").strftime("%Y-%m-%d")
+    file = csv("shop,month,y", *(f"{shop},{month},{k % 12}" for shop in "ba" for k, month in enumerate(months)))
+    out = tmp_path / f"cv.{suffix}"
+    assert run("backtest", file, "-h", 2, "--windows", 3, "--models", "naive", "-o", out).exit_code == 0
+    assert read_table(out)["shop"].tolist() == ["b"] * 6 + ["a"] * 6
