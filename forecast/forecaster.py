@@ -15,12 +15,14 @@ from forecast.evaluation.output import Output
 from forecast.models import create
 from forecast.models.base import Fitted, Model, compile_kernels, covariate_notes
 from forecast.progress import Progress, Silent
+from forecast.series.columns import listed
 from forecast.series.frame import as_names, read_panel, table_of
 from forecast.series.future import with_future
 from forecast.series.guess import ALL_COLUMNS
 from forecast.series.panel import Panel
 from forecast.series.roles import Names
 from forecast.series.table import Table
+from forecast.words import counted
 
 if TYPE_CHECKING:
     from forecast.evaluation.summary import Evaluation
@@ -127,7 +129,9 @@ class Forecaster:
             return read_panel(df, **self._reading)
         table = table_of(df)
         named = {option: name for option, name in self._reading.items() if name is not None}
-        return read_panel(table, **self._reading | _places(table, known, self._known is not None) | named)
+        places = _places(table, known, self._known is not None)
+        panel = read_panel(table, **self._reading | places | {"freq": _freq(known)} | named, least=1)
+        return panel.with_notes(_new_series(panel, known))
 
     def fit(self, df: Data, h: int | None = None, progress: Progress | None = None) -> "Forecaster":
         """Fit every model; fitting again starts afresh.
@@ -336,7 +340,7 @@ class Forecaster:
         names = panel.columns
         forecaster = cls(
             [one.model for one in fitted.values()],
-            panel.frequency.alias if not panel.frequency.is_integer else int(panel.frequency.alias),
+            _freq(panel),
             panel.season_length,
             tz=names.tz,
             **asdict(panel.declared),
@@ -355,9 +359,26 @@ def _places(table: Table, known: Panel, strictly: bool) -> dict[str, str]:
     names, columns = known.columns, table.frame.columns
     places = {"id_col": names.id, "time_col": names.time, "target_col": names.target}
     needed = {"time_col"} if strictly else set()
-    if len(known.ids) > 1 and names.id not in columns and pd.Index(known.ids).isin(columns).all():
-        places["target_col"] = ALL_COLUMNS  # the series are columns
+    long = ({names.id, names.target} - {*known.ids}) & {*columns}
+    if len(known.ids) > 1 and not long and pd.Index(known.ids).isin(columns).any():
+        places["target_col"] = ALL_COLUMNS  # the series are columns, and other columns are new series
         needed.add("target_col")
     elif names.id in columns or (strictly and len(known.ids) == 1):
         needed.add("target_col")
     return {option: name for option, name in places.items() if name in columns or option in needed}
+
+
+def _freq(panel: Panel) -> str | int:
+    """The frequency of a panel, as the caller would give it."""
+    alias = panel.frequency.alias
+    return int(alias) if panel.frequency.is_integer else alias
+
+
+def _new_series(panel: Panel, known: Panel) -> list[str]:
+    """A sentence on series that were not there when the models were fitted."""
+    new = pd.Index(panel.ids).difference(pd.Index(known.ids), sort=False)
+    return (
+        [f"{counted(len(new), 'series', 'series')} new since the models were fitted: {listed(new)}."]
+        if len(new)
+        else []
+    )

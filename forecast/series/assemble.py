@@ -61,6 +61,7 @@ def assemble(
     *,
     anchored: bool,
     future: tuple[str, ...] = (),
+    least: int = 2,
 ) -> Panel:
     """Build the panel.
 
@@ -78,11 +79,13 @@ def assemble(
         Whether the caller said on which day or month the frequency lies (``W-SUN`` rather than ``W``).
     future : tuple of str
         Covariates that are known ahead: their values after the last observed one of the target are kept.
+    least : int, default 2
+        Observed values that some series must have.
 
     Raises
     ------
     DataError
-        For duplicates, irregular stamps, stamps off the given frequency, and no two observed values in any series.
+        For duplicates, irregular stamps, stamps off the given frequency, and too few observed values in every series.
     """
     rows = _sorted(rows)
     _check_distinct(rows, columns)
@@ -97,7 +100,7 @@ def assemble(
     count = len(pd.unique(rows.stamps))
     notes = [f"Frequency: {frequency.describe()}, {found} {counted(count, 'stamp')}; season length {season}."]
     tell = _Teller(rows.ids, columns.tz, hourly=not frequency.is_wall_clock)
-    rows, steps, ahead = _trimmed(rows, steps, tell, notes, future)
+    rows, steps, ahead = _trimmed(rows, steps, tell, notes, future, least)
     _note_gaps(rows, frequency, steps, tell, notes)
     indptr = _layout(rows, steps, frequency)
     places = indptr[rows.codes] + steps
@@ -132,7 +135,7 @@ def _check_distinct(rows: Rows, columns: Columns) -> None:
     if stamp.dtype.kind == "M" and columns.tz is None and np.any(nanoseconds(rows.stamps) % DAY):
         fix += "; if clocks were set back then, name the time zone with --tz (tz=)"
     raise DataError(
-        f"Series {rows.ids[code]!r} has {count} rows at {shown(stamp)} ({len(again):,} duplicates in all); {fix}."
+        f"Series {rows.ids[code]!r} has {count} rows at {shown(stamp)} ({counted(len(again), 'duplicate')} in all); {fix}."
     )
 
 
@@ -193,7 +196,7 @@ def _inferred(rows: Rows) -> Frequency | None:
 
 
 def _trimmed(
-    rows: Rows, steps: Ints, tell: _Teller, notes: list[str], future: tuple[str, ...]
+    rows: Rows, steps: Ints, tell: _Teller, notes: list[str], future: tuple[str, ...], least: int
 ) -> tuple[Rows, Ints, Ahead]:
     """Without series that were never observed, and without the unobserved rows at either end of the others.
 
@@ -208,7 +211,7 @@ def _trimmed(
     first, last = np.full(size, len(rows.y)), np.full(size, -1)
     codes = rows.codes[observed]
     first[codes[::-1]], last[codes] = observed[::-1], observed
-    if not np.any(np.bincount(codes, minlength=size) > 1):
+    if not np.any(np.bincount(codes, minlength=size) >= least):
         raise DataError(
             f"No series has two observed values ({size:,} series in all); "
             "check which columns are the id and the time, with --id and --time (id_col=, time_col=)."

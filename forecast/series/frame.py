@@ -46,6 +46,7 @@ def read_panel(
     static_data: "str | Path | pd.DataFrame | None" = None,
     calendar: Names = (),
     holidays: Names = (),
+    least: int = 2,
 ) -> Panel:
     """Read series from a file or a frame; what is plain is guessed, and said in the panel's ``notes``.
 
@@ -72,6 +73,8 @@ def read_panel(
     static_data : str, Path or DataFrame, optional
         A table of static covariates, one row for each series, with the identifier column; without ``static`` all its
         columns are taken. Columns of ``data`` itself come first.
+    least : int, default 2
+        Observed values that some series must have; 1 will do for histories that a fitted model forecasts from.
 
     Returns
     -------
@@ -107,7 +110,9 @@ def read_panel(
     else:
         rows = Rows(ids, codes, stamps, _target(table, roles.target), covariates)
     columns = Columns(roles.id or "unique_id", _time_label(roles), roles.target or "y", zone)
-    panel = assemble(rows, columns, frequency, season_length, anchored="-" in str(freq), future=declared.future)
+    panel = assemble(
+        rows, columns, frequency, season_length, anchored="-" in str(freq), future=declared.future, least=least
+    )
     own = [name for name in declared.static if name in table.frame] if roles.target is not None else []
     statics = static_columns(table, codes, ids, tuple(own))
     if statics:
