@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import pandas as pd
 
 from forecast.errors import NotFittedError, ParameterError
-from forecast.evaluation.backtest import backtest, check_intervals, check_names, make_ready
+from forecast.evaluation.backtest import backtest, calibration_notes, check_intervals, check_names, make_ready
 from forecast.evaluation.intervals import attach, check_levels, check_quantiles, probabilities
 from forecast.evaluation.output import Output
 from forecast.models import create
@@ -224,14 +224,14 @@ class Forecaster:
             check_intervals(intervals),
             Output(non_negative, integer),
         )
-        notes: list[str] = []
+        prepared = []
         frame = panel.future_frame(h)
         for name, fitted in self.fitted_.items():
             ready = make_ready(fitted.model, panel, h, asked, calibrated, progress or Silent(), fitted)
             forecast = output.of(ready.predict(panel, h, asked), asked)
             frame = attach(frame, name, forecast, level, quantiles)
-            notes += ready.notes
-        frame.attrs["notes"] = notes
+            prepared.append(ready)
+        frame.attrs["notes"] = calibration_notes(prepared)
         return frame
 
     def backtest(

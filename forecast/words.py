@@ -1,5 +1,7 @@
 """Numbers with the words that fit them, for messages of every room."""
 
+from collections.abc import Sequence
+
 
 def counted(number: int, one: str, many: str | None = None) -> str:
     """A number and what it counts.
@@ -19,3 +21,8 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     ('1 step', '2,000 steps', '2 rows are left out')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

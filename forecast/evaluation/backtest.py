@@ -16,12 +16,13 @@ import pandas as pd
 
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.ahead import check_mode, mode_notes, with_ahead
-from forecast.evaluation.conformal import Calibration, calibration, paired, plan
+from forecast.evaluation.conformal import Calibration, calibration, naive_errors, paired, plan
 from forecast.evaluation.intervals import attach, check_levels, check_quantiles, column_names, probabilities
 from forecast.evaluation.output import Output
 from forecast.models.base import Fitted, Floats, Forecast, Model, covariate_notes
 from forecast.progress import Progress, Silent
 from forecast.series.panel import Panel, stack
+from forecast.words import counted, joined
 
 CUTOFF = "cutoff"
 INTERVALS = ("native", "conformal")
@@ -150,7 +151,7 @@ def backtest(
                     make_ready(model, histories[0], h, asked, calibrated, progress, mode=future_exog)
                     for model in models
                 ]
-                notes |= dict.fromkeys(note for ready in fitted for note in ready.notes)
+                notes |= dict.fromkeys(calibration_notes(fitted))
             known = stack(histories)
             for model, ready in zip(models, fitted, strict=True):
                 forecast = output.of(ready.predict(known, h, asked), asked)
@@ -209,7 +210,8 @@ class Ready:
 
     fitted: Fitted
     calibration: Calibration | None = None
-    notes: tuple[str, ...] = ()
+    uncalibrated: tuple[str, ...] = ()
+    """Which of the intervals asked for are not calibrated, and why: beginnings of sentences."""
 
     def predict(self, panel: Panel, h: int, asked: tuple[float, ...]) -> Forecast:
         """Forecast with the quantiles asked for."""
@@ -235,15 +237,26 @@ def make_ready(
     if not calibrated or not asked:
         return Ready(fitted)
     found = _calibration(model, history, h, fitted.horizon or h, paired(asked), progress, mode)
+    flat = int((naive_errors(history) == 0).sum())
+    if found is not None and flat == len(history):
+        return Ready(fitted, found, ("Without any change in the histories there is nothing to calibrate intervals by",))
+    reasons = [f"The intervals of {flat} of {len(history)} series that never change are not calibrated"] if flat else []
     unknown = found.unknown if found is not None else tuple(q for q in paired(asked) if q < 0.5)
-    if not unknown:
-        return Ready(fitted, found)
-    levels = " and ".join(f"{100 * (1 - 2 * p):g} %" for p in reversed(unknown))
-    note = f"The histories are too short to calibrate {levels} intervals {h} steps ahead"
-    if not model.has_quantiles:
-        raise DataError(f"{note}, and {model.name} has none of its own; leave out level and quantiles.")
-    note = f"{note}; they are {model.name}'s own."
-    return Ready(fitted, found, (note,))
+    if unknown:
+        levels = " and ".join(f"{100 * (1 - 2 * p):g} %" for p in reversed(unknown))
+        reasons.insert(0, f"The histories are too short to calibrate {levels} intervals {counted(h, 'step')} ahead")
+        if not model.has_quantiles:
+            raise DataError(f"{reasons[0]}, and {model.name} has none of its own; leave out level and quantiles.")
+    return Ready(fitted, found, tuple(reasons))
+
+
+def calibration_notes(ready: Iterable[Ready]) -> list[str]:
+    """Sentences on intervals that could not be calibrated, one for all models of which the same is to be said."""
+    owners: dict[str, list[str]] = {}
+    for one in ready:
+        for reason in one.uncalibrated:
+            owners.setdefault(reason, []).append(f"{one.fitted.model.name}'s")
+    return [f"{reason}; they are {joined(names)} own." for reason, names in owners.items()]
 
 
 def _calibration(

@@ -105,13 +105,13 @@ def test_windows_that_were_not_observed_are_left_out():
 
 def test_distances_are_in_units_of_each_series_naive_error():
     panel = make_panel({"a": [1.0, 2, 1, 2], "b": [100.0, 200, 100, 200], "flat": [7.0] * 4}, season_length=1)
-    np.testing.assert_allclose(naive_errors(panel), [1, 100, 1])
+    np.testing.assert_allclose(naive_errors(panel), [1, 100, 0])
     truth = np.array([[1.0], [2], [3], [400], [500]])
     found = calibration(panel, truth, np.zeros((5, 1, 2)), (0.1, 0.9), np.array([0, 0, 0, 1, 1]))
     assert found.pooled[0, 0] == 5
     native = Forecast(np.zeros((3, 1)), np.zeros((3, 1, 2)))
     both = found.applied(native, (0.1, 0.9), panel)
-    np.testing.assert_allclose(both.quantiles[:, 0], [[-5, 5], [-500, 500], [-5, 5]])
+    np.testing.assert_allclose(both.quantiles[:, 0], [[-5, 5], [-500, 500], [0, 0]])
 
 
 def test_steps_with_few_windows_borrow_from_the_steps_around_them():
@@ -223,3 +223,37 @@ def test_coverage_of_many_short_series_comes_nearer():
         table[kind] = evaluate(cv, panel_of, models).table.at["Narrow", "coverage-80"]
     assert table["native"] < 0.5
     assert table["conformal"] == pytest.approx(0.8, abs=0.05)
+
+
+def test_flat_series_stay_out_of_the_pool_and_keep_the_models_own_intervals():
+    panel = noise(6, 60)
+    ids = dict(zip(panel.ids, (panel.series(s) for s in range(6)), strict=True))
+    flat = {f"flat{k}": np.full(60, 0.1) for k in range(20)}
+    options = {"h": 4, "level": [80], "intervals": "conformal"}
+    alone = backtest([Narrow(lag=4)], make_panel(ids, season_length=4), **options)
+    both = backtest([Narrow(lag=4)], make_panel(ids | flat, season_length=4), **options)
+    assert both[both["unique_id"].isin(ids)].equals(alone)
+    rest = both[~both["unique_id"].isin(ids)]
+    assert np.allclose(rest[["Narrow-lo-80", "Narrow-hi-80"]], 0.1)
+    assert both.attrs["notes"] == [
+        "The intervals of 20 of 26 series that never change are not calibrated; they are Narrow's own."
+    ]
+
+
+def test_a_panel_in_which_nothing_changes_has_the_models_own_intervals():
+    panel = make_panel({"a": [5.0] * 60, "b": [0.0] * 60}, season_length=4)
+    models = [Narrow(lag=4), Wide(lag=4), PointOnly(lag=4)]
+    cv = backtest(models, panel, h=4, level=[80], intervals="conformal")
+    assert (cv["PointOnly-lo-80"] == cv["y"]).all() and (cv["PointOnly-hi-80"] == cv["y"]).all()
+    assert cv.attrs["notes"] == [
+        "Without any change in the histories there is nothing to calibrate intervals by; "
+        "they are Narrow's, Wide's and PointOnly's own."
+    ]
+
+
+def test_models_of_which_the_same_is_to_be_said_share_a_sentence():
+    cv = backtest([Narrow(), Wide()], make_panel({"a": PASSENGERS[:20]}), h=6, level=[80], intervals="conformal")
+    assert [note[-35:] for note in cv.attrs["notes"]] == ["they are Narrow's and Wide's own."[-35:]] or cv.attrs[
+        "notes"
+    ]
+    assert cv.attrs["notes"][0].endswith("; they are Narrow's and Wide's own.")
