@@ -134,9 +134,8 @@ def _check_distinct(rows: Rows, columns: Columns) -> None:
     fix = "keep one of them, or name with --id (id_col=) the column (or several joined) that tells the series apart"
     if stamp.dtype.kind == "M" and columns.tz is None and np.any(nanoseconds(rows.stamps) % DAY):
         fix += "; if clocks were set back then, name the time zone with --tz (tz=)"
-    raise DataError(
-        f"Series {rows.ids[code]!r} has {count} rows at {shown(stamp)} ({counted(len(again), 'duplicate')} in all); {fix}."
-    )
+    total = counted(len(again), "duplicate")
+    raise DataError(f"Series {rows.ids[code]!r} has {count} rows at {shown(stamp)} ({total} in all); {fix}.")
 
 
 def _check_alike(rows: Rows, steps: Ints, frequency: Frequency) -> None:
