@@ -226,11 +226,17 @@ class Forecaster:
         )
         prepared = []
         frame = panel.future_frame(h)
-        for name, fitted in self.fitted_.items():
-            ready = make_ready(fitted.model, panel, h, asked, calibrated, progress or Silent(), fitted)
-            forecast = output.of(ready.predict(panel, h, asked), asked)
-            frame = attach(frame, name, forecast, level, quantiles)
-            prepared.append(ready)
+        progress = progress or Silent()
+        progress.start("forecast", len(self.fitted_))
+        try:
+            for name, fitted in self.fitted_.items():
+                ready = make_ready(fitted.model, panel, h, asked, calibrated, progress, fitted)
+                forecast = output.of(ready.predict(panel, h, asked), asked)
+                frame = attach(frame, name, forecast, level, quantiles)
+                prepared.append(ready)
+                progress.advance()
+        finally:
+            progress.finish()
         frame.attrs["notes"] = calibration_notes(prepared)
         return frame
 

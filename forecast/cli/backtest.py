@@ -8,7 +8,7 @@ import typer
 from forecast.cli import options
 from forecast.cli.facts import facts_of
 from forecast.cli.files import PAGES, TABLES, check_place, write_file, write_frame
-from forecast.cli.progress import progress_on_stderr
+from forecast.cli.progress import phase, progress_on_stderr
 from forecast.cli.reading import GUESSED, Reading, reads
 from forecast.cli.screen import breakdown_parts, evaluation_parts, records, show, show_json
 
@@ -119,8 +119,9 @@ def backtest(
             panel, horizon, windows, step, refit_every or refit, input_size, levels, progress=progress,
             intervals=kind, non_negative=non_negative, integer=integer, future_exog=future_exog,
         )  # fmt: skip
-        evaluation = forecaster.evaluate(cv, metrics=figures)
-        each = None if what is None else forecaster.evaluate(cv, by=what)
+        with phase(progress, "evaluation"):
+            evaluation = forecaster.evaluate(cv, metrics=figures)
+            each = None if what is None else forecaster.evaluate(cv, by=what)
     write_frame(cv, output, quiet)
     if report is not None:
         from forecast.reporting.plot import forecast_figure

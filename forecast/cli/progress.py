@@ -1,8 +1,10 @@
 """Progress on stderr: bars with loss and time left on a terminal, one plain line per phase elsewhere."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Task, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -11,6 +13,8 @@ from rich.table import Column
 from rich.text import Text
 
 from forecast.progress import Progress, Silent
+
+SILENCE = 10.0  # seconds without a line, after which one tells how far the work is
 
 
 class _Figures(TextColumn):
@@ -24,24 +28,34 @@ class _Figures(TextColumn):
 
 
 class Lines:
-    """Where no bar can be drawn: says what is being done, once for each phase."""
+    """Where no bar can be drawn: says what is being done, once for each phase, and now and then how far it is."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, clock: Callable[[], float] = monotonic) -> None:
+        self._console, self._clock = console, clock
         self._said: set[str] = set()
+        self._running: list[list[Any]] = []  # label, steps done, steps in all; inner tasks last
+        self._last = clock()
 
     def start(self, label: str, total: int) -> None:
+        self._running.append([label, 0, total])
         if label not in self._said:  # the same phase comes again for every window of a backtest
             self._said.add(label)
-            self._console.print(
-                f"{_sentence_case(label)} ...", highlight=False, markup=False, emoji=False, soft_wrap=True
-            )
+            self._say("")
 
     def advance(self, steps: int = 1, **figures: float) -> None:
-        pass
+        if self._running:
+            self._running[-1][1] += steps
+            if self._clock() - self._last >= SILENCE:
+                self._say(": {1:,} of {2:,}")
 
     def finish(self) -> None:
-        pass
+        if self._running:
+            self._running.pop()
+
+    def _say(self, how_far: str) -> None:
+        self._last = self._clock()
+        text = _sentence_case(self._running[-1][0]) + how_far.format(*self._running[-1])
+        self._console.print(f"{text} ...", highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 class Bars:
@@ -80,6 +94,16 @@ def progress_on_stderr(quiet: bool = False) -> Iterator[Progress]:
             yield bars
     else:
         yield Lines(console)
+
+
+@contextmanager
+def phase(progress: Progress, label: str) -> Iterator[None]:
+    """Tell of work that does not tell how far it is."""
+    progress.start(label, 1)
+    try:
+        yield
+    finally:
+        progress.finish()
 
 
 @contextmanager

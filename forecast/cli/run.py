@@ -8,7 +8,7 @@ import typer
 from forecast.cli import options
 from forecast.cli.facts import facts_of
 from forecast.cli.files import PICTURES, TABLES, check_place, write_frame, write_pictures
-from forecast.cli.progress import progress_on_stderr
+from forecast.cli.progress import phase, progress_on_stderr
 from forecast.cli.reading import GUESSED, Reading, reads
 from forecast.cli.screen import evaluation_parts, forecast_parts, plot_of, records, show, show_json, tell
 from forecast.words import counted
@@ -92,7 +92,8 @@ def run(
         cv = forecaster.backtest(
             panel, horizon, count, refit=refit, level=levels, progress=progress, future_exog=future_exog, **limits
         )
-        evaluation = forecaster.evaluate(cv)
+        with phase(progress, "evaluation"):
+            evaluation = forecaster.evaluate(cv)
         winner = evaluation.verdict.winner
         wanted = [model for model in methods if model.name == winner or not best]
         forecaster = Forecaster(sorted(wanted, key=lambda model: model.name != winner))

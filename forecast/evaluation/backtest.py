@@ -273,9 +273,14 @@ def _calibration(
     before = _history(history, windows[0], None, h, mode)
     fitted = model.fit(before, trained, progress)
     quantiles = []
-    for batch in _batches(windows, None):
-        known = stack([_history(history, window, None, h, mode) for window in batch])
-        quantiles.append(_with_quantiles(fitted, known, h, levels).quantiles)
+    progress.start(f"conformal scores of {model.name}", len(windows))
+    try:
+        for batch in _batches(windows, None):
+            known = stack([_history(history, window, None, h, mode) for window in batch])
+            quantiles.append(_with_quantiles(fitted, known, h, levels).quantiles)
+            progress.advance(len(batch))
+    finally:
+        progress.finish()
     truth = np.concatenate([_realised(history, window, h) for window in windows])
     series = np.tile(np.arange(len(before)), len(windows))
     return calibration(before, truth, np.concatenate(quantiles), levels, series)

@@ -59,3 +59,28 @@ def test_inner_task_has_a_bar_of_its_own_until_it_ends():
         progress.finish()  # one too many does no harm
     assert "Backtest" in console.file.getvalue()
     assert "LSTM" in console.file.getvalue()
+
+
+def test_long_phase_says_now_and_then_how_far_it_is():
+    now = [0.0]
+    console = Console(file=io.StringIO())
+    progress = Lines(console, clock=lambda: now[0])
+    progress.start("backtest", 6)
+    progress.start("AutoARIMA", 2_000)
+    for _ in range(4):
+        now[0] += 6
+        progress.advance(500)
+    progress.finish()
+    progress.advance()
+    assert console.file.getvalue().splitlines() == [
+        "Backtest ...",
+        "AutoARIMA ...",
+        "AutoARIMA: 1,000 of 2,000 ...",
+        "AutoARIMA: 2,000 of 2,000 ...",
+    ]
+
+
+def test_calibration_evaluation_and_forecast_are_phases_of_their_own(run, air):
+    result = run("run", air, "-h", 6, "--models", "naive", "--intervals", "conformal")
+    phases = [line for line in result.stderr.splitlines() if line.endswith(" ...")]
+    assert phases == ["Backtest ...", "Conformal scores of Naive ...", "Evaluation ...", "Forecast ..."]
