@@ -110,6 +110,7 @@ def backtest(
     kind = options.intervals_of(intervals)
     figures, what = options.metrics_of(metrics, methods), options.breakdown_of(by)
     panel = reading.panel(file, quiet)
+    kind = options.intervals_for(kind, panel, horizon, windows, step, levels)
 
     from forecast.forecaster import Forecaster
 

@@ -97,6 +97,7 @@ def predict(
         panel = forecaster.read(file)
         tell(panel.notes, quiet)
     panel = options.with_future_data(panel, future_data, horizon)
+    kind = options.intervals_for(kind, panel, horizon, 0, None, levels)
     with progress_on_stderr(quiet) as progress:
         compile_kernels([fitted.model for fitted in forecaster.fitted_.values()], progress)
         frame = forecaster.predict(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DATA, COVARIATES, MODELS, OUTPUT = "Data", "Covariates", "Models", "Output"  # the groups of options in a command's help
 DEFAULT_MODELS = "lstm,auto-arima,seasonal-naive"
 DEFAULT_LEVELS = "80,95"
+AUTO = "auto"
 
 File = Annotated[
     Path,
@@ -67,7 +68,8 @@ Intervals = Annotated[
     typer.Option(
         "--intervals",
         metavar="KIND",
-        help="native: as the models give them; conformal: calibrated on windows before the cutoff, by one more fit.",
+        help="native: as the models give them; conformal: calibrated on windows before the cutoff, by one more fit; "
+        "auto: conformal for up to 10 series with history enough.",
         rich_help_panel=MODELS,
     ),
 ]
@@ -161,9 +163,21 @@ def percentages_of(text: str) -> list[float]:
 def intervals_of(text: str) -> str:
     """The kind of ``--intervals``."""
     kind = text.strip().lower()
-    if kind not in ("native", "conformal"):
-        raise ParameterError(f"--intervals is {text!r}; choose native or conformal.")
+    if kind not in ("native", "conformal", AUTO):
+        raise ParameterError(f"--intervals is {text!r}; choose native, conformal or auto.")
     return kind
+
+
+def intervals_for(kind: str, panel: "Panel", horizon: int, windows: int, step: int | None, levels: list[float]) -> str:
+    """What ``--intervals auto`` comes to for a panel that is backtested on so many windows, or 0."""
+    if kind != AUTO:
+        return kind
+    from forecast.evaluation.conformal import suits
+
+    back = horizon + (windows - 1) * (step or horizon) if windows else 0
+    first = panel.select(panel.lengths > back)
+    suited = len(first) > 0 and suits(first.head(first.lengths - back), horizon, levels)
+    return "conformal" if suited else "native"
 
 
 def metrics_of(text: str | None, models: "list[Model]") -> list[str] | None:

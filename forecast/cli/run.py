@@ -53,7 +53,7 @@ def run(
     models: options.Models = options.DEFAULT_MODELS,
     windows: Windows = None,
     level: options.Level = options.DEFAULT_LEVELS,
-    intervals: options.Intervals = "native",
+    intervals: options.Intervals = options.AUTO,
     non_negative: options.NonNegative = False,
     integer: options.Integer = False,
     best: Best = False,
@@ -75,15 +75,13 @@ def run(
     check_place("--output", output, TABLES, file)
     check_place("--plot", plot, PICTURES)
     methods, levels = options.models_of(models, seed, device, members), options.percentages_of(level)
+    kind = options.intervals_of(intervals)
     panel = reading.panel(file, quiet)
     panel = options.with_future_data(panel, future_data, horizon)
     check_future(methods, panel, horizon)
-    limits: dict[str, Any] = {
-        "intervals": options.intervals_of(intervals),
-        "non_negative": non_negative,
-        "integer": integer,
-    }
     count, refit = windows or windows_for(panel, horizon), len(panel.y) <= REFIT_UP_TO
+    kind = options.intervals_for(kind, panel, horizon, count, None, levels)
+    limits: dict[str, Any] = {"intervals": kind, "non_negative": non_negative, "integer": integer}
 
     from forecast.forecaster import Forecaster
 
@@ -109,6 +107,7 @@ def run(
                 "data": facts_of(panel),
                 "windows": count,
                 "refit": refit,
+                "intervals": kind if levels else None,
                 "evaluation": evaluation.to_dict(),
                 "winner": winner,
                 "forecast": records(frame),
@@ -118,7 +117,8 @@ def run(
         show(*forecast_parts(panel, frame, winner))
     else:
         fits = "fitted afresh at each" if refit and count > 1 else "fitted before the first"
-        heading = f"Backtest of {counted(count, 'window')} of {counted(horizon, 'step')}, {fits}:"
+        intervals_are = f", {kind} intervals" if levels else ""
+        heading = f"Backtest of {counted(count, 'window')} of {counted(horizon, 'step')}, {fits}{intervals_are}:"
         show(heading, *evaluation_parts(evaluation))
         show(
             f"\nForecast of the next {counted(horizon, 'step')}, the winner first:",

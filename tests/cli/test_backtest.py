@@ -112,7 +112,7 @@ def test_history_too_short_to_calibrate_is_told(run, csv):
 def test_unknown_intervals_are_refused(run, air):
     result = run("backtest", air, "-h", 12, *QUICK, "--intervals", "bootstrap")
     assert result.exit_code == 2
-    assert "choose native or conformal" in result.stderr
+    assert "choose native, conformal or auto" in result.stderr
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

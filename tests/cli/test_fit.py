@@ -25,8 +25,9 @@ def test_fit_says_what_it_wrote_and_how_to_go_on(run, air, tmp_path):
 
 
 def test_saved_model_forecasts_what_run_forecasts(run, air, model, tmp_path):
-    assert run("run", air, "-h", 12, "--models", "seasonal-naive,naive", "--output", tmp_path / "a.csv").exit_code == 0
-    assert run("predict", model, "-h", 12, "--output", tmp_path / "b.csv").exit_code == 0
+    how = ("-h", 12, "--intervals", "auto")
+    assert run("run", air, *how, "--models", "seasonal-naive,naive", "--output", tmp_path / "a.csv").exit_code == 0
+    assert run("predict", model, *how, "--output", tmp_path / "b.csv").exit_code == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
 
 

@@ -17,7 +17,7 @@ QUICK = ("--models", "seasonal-naive,naive")
 def test_run_tells_the_verdict_and_the_forecast_on_stdout(run, air):
     result = run("run", air, "-h", 12, *QUICK)
     assert result.exit_code == 0
-    assert "Backtest of 4 windows of 12 steps, fitted afresh at each:" in result.stdout
+    assert "Backtest of 4 windows of 12 steps, fitted afresh at each, conformal intervals:" in result.stdout
     assert "SeasonalNaive has the lowest MASE" in result.stdout
     stamps = [line.split()[0] for line in result.stdout.splitlines() if line.startswith("1961-")]
     assert stamps == [f"1961-{month:02d}-01" for month in range(1, 13)]
@@ -34,7 +34,7 @@ def test_notes_and_phases_go_to_stderr(run, air):
 def test_output_is_what_the_library_predicts(run, air, tmp_path):
     file = tmp_path / "out.csv"
     assert run("run", air, "-h", 6, *QUICK, "--output", file).exit_code == 0
-    expected = Forecaster([SeasonalNaive(), Naive()]).fit(air, 6).predict(6, level=[80, 95])
+    expected = Forecaster([SeasonalNaive(), Naive()]).fit(air, 6).predict(6, level=[80, 95], intervals="conformal")
     written = pd.read_csv(file, parse_dates=["timestamp"])
     pd.testing.assert_frame_equal(written, expected, check_dtype=False)
 
@@ -150,3 +150,37 @@ def test_time_zone_of_the_stamps_comes_back(run, csv):
 @pytest.mark.parametrize(("horizon", "expected"), [(1, 4), (12, 4), (48, 2), (60, 1), (140, 1)])
 def test_windows_leave_enough_history_to_learn_from(air, horizon, expected):
     assert windows_for(read_panel(air), horizon) == expected
+
+
+def intervals_of(result):
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)["intervals"]
+
+
+def test_few_series_with_history_enough_have_calibrated_intervals_unasked(run, air, csv):
+    short = csv("month,y", *(f"{year}-{month:02d}-01,{month}" for year in (2021, 2022) for month in range(1, 13)))
+    how = (*QUICK, "--windows", 1, "--json")
+    assert intervals_of(run("run", air, "-h", 6, *how)) == "conformal"
+    assert intervals_of(run("run", air, "-h", 6, *how, "--intervals", "native")) == "native"
+    assert intervals_of(run("run", short, "-h", 6, *how)) == "native"
+    assert intervals_of(run("run", datasets.path("hospital"), "-h", 6, *how)) == "native"
+    assert intervals_of(run("run", air, "-h", 6, *how, "--level", "none")) is None
+
+
+def test_run_says_which_intervals_it_took(run, air):
+    how = ("-h", 6, *QUICK, "--windows", 2)
+    assert "afresh at each, conformal intervals:" in run("run", air, *how).stdout
+    assert "afresh at each, native intervals:" in run("run", air, *how, "--intervals", "native").stdout
+    assert "fitted afresh at each:" in run("run", air, *how, "--level", "none").stdout
+
+
+def test_backtest_and_predict_choose_intervals_when_told_to(run, air, tmp_path):
+    for command, file in (("backtest", air), ("predict", tmp_path / "model")):
+        if command == "predict":
+            run("fit", air, "--models", "naive", "-o", file)
+        models = () if command == "predict" else ("--models", "naive")
+        outs = {kind: tmp_path / f"{command}-{kind}.csv" for kind in ("auto", "conformal", "native")}
+        for kind, out in outs.items():
+            assert run(command, file, "-h", 6, *models, "--intervals", kind, "-o", out).exit_code == 0
+        texts = {kind: out.read_text() for kind, out in outs.items()}
+        assert texts["auto"] == texts["conformal"] != texts["native"]
