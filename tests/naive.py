@@ -84,6 +84,44 @@ def slstm(pre: Any, R: Any, b: Any, h0: Any, c0: Any, n0: Any, m0: Any) -> tuple
     return np.stack(hs), np.stack(cs), np.stack(ns)
 
 
+def mlstm(
+    q: Any, k: Any, v: Any, i: Any, f: Any, C0: Any = None, n0: Any = None, m0: Any = None
+) -> tuple[Floats, Floats, Floats]:
+    """The mLSTM of Beck et al. 2024 in its parallel form: all pairs of steps at once, like attention.
+
+    Nothing is stabilised, so the gates must be moderate.
+
+    Parameters
+    ----------
+    q, k, v : arrays (T, B, N, P)
+    i, f : arrays (T, B, N), the gates before their activation
+    C0, n0, m0 : arrays (B, N, P, P) by keys and values, (B, N, P), (B, N), the memory before the first step, scaled by
+        exp(-m0); default none
+
+    Returns
+    -------
+    h : array (T, B, N, P), before the output gate
+    C, n : arrays (B, N, P, P), (B, N, P)
+        The memory after the last step, not scaled.
+    """
+    q, k, v, i, f = (np.asarray(value, np.float64) for value in (q, k, v, i, f))
+    T, B, N, P = q.shape
+    C0 = np.zeros((B, N, P, P)) if C0 is None else np.asarray(C0) * np.exp(np.asarray(m0))[..., None, None]
+    n0 = np.zeros((B, N, P)) if n0 is None else np.asarray(n0) * np.exp(np.asarray(m0))[..., None]
+    k = k / np.sqrt(P)
+    kept = np.cumsum(np.log(sigmoid(f)), axis=0)  # logarithm of what is left at each step of what was before the first
+    weights = np.exp(kept[:, None] - kept[None] + i[None])  # (T, T, B, N): step, step written at
+    weights *= np.tri(T)[:, :, None, None]
+    scores = np.einsum("tbnp,sbnp->tsbn", q, k) * weights
+    start = np.exp(kept)[..., None]
+    values = np.einsum("tsbn,sbnp->tbnp", scores, v) + start * np.einsum("tbnp,bnpr->tbnr", q, C0)
+    reading = scores.sum(axis=1) + np.exp(kept) * np.einsum("tbnp,bnp->tbn", q, n0)
+    h = values / np.maximum(np.abs(reading), 1.0)[..., None]
+    C = start[-1][..., None] * C0 + np.einsum("sbn,sbnp,sbnr->bnpr", weights[-1], k, v)
+    n = start[-1] * n0 + np.einsum("sbn,sbnp->bnp", weights[-1], k)
+    return h, C, n
+
+
 ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "linear": lambda x: x,
     "relu": lambda x: np.maximum(x, 0.0),
