@@ -41,11 +41,10 @@ def mlstm_floor(m: float) -> float:
 def mlstm_normaliser(reading: float, floor: float) -> tuple[float, float]:
     """Of ``n q``: one over ``max(|n q|, floor)``, and the sign of n q, or 0 where the floor is the larger."""
     T = type(reading)
-    if reading > floor:
-        return T(1) / reading, T(1)
-    if reading < -floor:
-        return T(-1) / reading, T(-1)
-    return T(1) / (floor + T(0) * reading), T(0)  # NaN goes through
+    size = abs(reading)
+    floored = size <= floor  # NaN is not
+    sign = T(1) if reading > T(0) else T(-1)
+    return T(1) / (floor if floored else size), T(0) if floored else sign
 
 
 @cell

@@ -8,95 +8,30 @@ memory before the chunk with ``f[first] .. f[t]``. The weights over the divisors
 chunk ``h = A v``, as in attention. A sequence of one chunk that starts from nothing needs no memory at all.
 """
 
+import numpy as np
+
 from forecast_kernels.jit import Array, cell, kernel, wide_vectors
 from forecast_kernels.matmul.tile import place
-from forecast_kernels.mlstm.cell import mlstm_normaliser
 from forecast_kernels.mlstm.gates import DIVISOR, FORGET, INPUT, SIGN, gates_backward, gates_forward
 from forecast_kernels.mlstm.product import BLOCK, Pointer, copy_rows, copy_transposed, padded, product
+from forecast_kernels.mlstm.rows import (
+    add_rows,
+    dot_rows,
+    gather,
+    normalise,
+    scale_rows,
+    sum_rectangles,
+    weigh,
+    weigh_backward,
+)
 
 _padded = cell(padded)
 
 
 def mlstm_workspace(length: int, head: int) -> int:
-    """Values of workspace that the chunkwise kernels need for chunks of L steps and heads of P units."""
+    """Values of workspace that the chunkwise kernels need for chunks of at most L steps and heads of P units."""
     J, Q = padded(length), padded(head)
-    return 3 * length * J + 2 * head * J + 6 * length * Q + 2 * head * Q + 8 * J + 2 * Q
-
-
-@cell
-def _matrix(work: Array, at: int, rows: int, columns: int) -> Array:
-    return work[at : at + rows * columns].reshape(rows, columns)
-
-
-@kernel
-def _weigh(
-    t: int,  # row of the chunk
-    w: float,  # factor of the input
-    f: float,  # factor of the memory
-    d: Array,  # (J,) weights of the step before on entry, of this step on return; 0 after it
-    scores: Array,  # (J,) products of q and k on entry, times d on return; up to t's block
-) -> float:
-    """Weights of a step, and the sum of its scores."""
-    total = scores.dtype.type(0)
-    for first in range(0, t + 1, BLOCK):
-        weights, values = d[first : first + BLOCK], scores[first : first + BLOCK]
-        for j in range(BLOCK):
-            weights[j] *= f
-    d[t] = w
-    for first in range(0, t + 1, BLOCK):
-        weights, values = d[first : first + BLOCK], scores[first : first + BLOCK]
-        for j in range(BLOCK):
-            values[j] *= weights[j]
-            total += values[j]
-    return total
-
-
-@cell
-def _scale(row: Array, to: int, factor: float) -> None:
-    """Multiply values of a row, up to the end of the block in which ``to - 1`` lies."""
-    for first in range(0, to, BLOCK):
-        values = row[first : first + BLOCK]
-        for j in range(BLOCK):
-            values[j] *= factor
-
-
-@cell
-def _fill(row: Array, value: float) -> None:
-    for j in range(row.shape[0]):
-        row[j] = value
-
-
-@cell
-def _dot(a: Array, b: Array) -> float:
-    """Inner product of two rows of whole blocks."""
-    total = a.dtype.type(0)
-    for first in range(0, a.shape[0], BLOCK):
-        left, right = a[first : first + BLOCK], b[first : first + BLOCK]
-        for j in range(BLOCK):
-            total += left[j] * right[j]
-    return total
-
-
-@cell
-def _accumulate(factor: float, a: Array, out: Array) -> None:
-    """``out += factor a`` of rows of whole blocks."""
-    for first in range(0, a.shape[0], BLOCK):
-        values, sums = a[first : first + BLOCK], out[first : first + BLOCK]
-        for j in range(BLOCK):
-            sums[j] += factor * values[j]
-
-
-@kernel
-def _keep(reach: float, exists: bool, memory: Array, normaliser: Array) -> None:
-    """What is left of a memory (P, Q), (Q,), or of its gradient, at the other end of a chunk: 0 if there is none."""
-    P, Q = memory.shape
-    if exists:
-        for p in range(P):
-            _scale(memory[p], Q, reach)
-        _scale(normaliser, Q, reach)
-    else:
-        _fill(memory.reshape(P * Q), 0)
-        _fill(normaliser, 0)
+    return 3 * length * J + head * J + 4 * length * Q + 3 * head * Q + 10 * J + 3 * Q
 
 
 @kernel
@@ -105,122 +40,230 @@ def _causal(
     a_row: int,
     b: Pointer,  # (P, J) read
     P: int,
-    scores: Array,  # (L, J) written up to the diagonal's blocks
+    scores: Pointer,  # (L, J) written up to the diagonal's blocks
+    L: int,
+    J: int,
 ) -> None:
     """``a b`` for steps that see those before them."""
-    L, J = scores.shape
     for first in range(0, L, BLOCK):
         rows, here = min(BLOCK, L - first), place(scores, first * J)
-        product(place(a, first * a_row), a_row, 1, b, J, P, here, J, rows, first + BLOCK, False)
+        product(place(a, first * a_row), a_row, np.int64(1), b, J, P, here, J, rows, first + BLOCK, np.bool_(False))
 
 
 @kernel
 def _causal_sum(
-    weights: Array,  # (L, J) read up to the diagonal's blocks
+    weights: Pointer,  # (L, J) read up to the diagonal's blocks
+    L: int,
+    J: int,
     b: Pointer,  # (L, Q) read, row j at j * b_row
     b_row: int,
     P: int,
-    out: Pointer,  # (L, P) written or added to, row t at t * out_row
+    out: Pointer,  # (L, P) written, row t at t * out_row
     out_row: int,
-    add: bool,
 ) -> None:
     """``weights b``: what each step gets from those before it."""
-    L, J = weights.shape
     for first in range(0, L, BLOCK):
         rows, here = min(BLOCK, L - first), place(out, first * out_row)
-        product(place(weights, first * J), J, 1, b, b_row, first + rows, here, out_row, rows, P, add)
+        product(place(weights, first * J), J, np.int64(1), b, b_row, first + rows, here, out_row, rows, P, np.bool_(False))
 
 
 @kernel
 def _causal_sum_transposed(
-    weights: Array,  # (L, J) read up to the diagonal's blocks
+    weights: Pointer,  # (L, J) read up to the diagonal's blocks
+    L: int,
+    J: int,
     b: Pointer,  # (L, Q) read, row t at t * b_row
     b_row: int,
     P: int,
-    out: Pointer,  # (L, P) written or added to, row j at j * out_row
+    out: Pointer,  # (L, P) written, row j at j * out_row
     out_row: int,
-    add: bool,
 ) -> None:
     """``weights^T b``: what each step gets from those after it."""
-    L, J = weights.shape
     for first in range(0, L, BLOCK):
         rows, here = min(BLOCK, L - first), place(out, first * out_row)
         corner, b_here = place(weights, first * J + first), place(b, first * b_row)
-        product(corner, 1, J, b_here, b_row, L - first, here, out_row, rows, P, add)
+        product(corner, np.int64(1), J, b_here, b_row, L - first, here, out_row, rows, P, np.bool_(False))
 
 
 @kernel
 def _chunk_forward(
-    q: Array,  # (L, B, H) read, as k and v
-    k: Array,
-    v: Array,
-    r: int,  # row and head
-    head: int,
-    gates: Array,  # (4, L, B, N) read; the divisors and their signs written
+    q: Pointer,  # (L, P) read, as k and v: row t at t * row
+    k: Pointer,
+    v: Pointer,
+    row: int,
+    L: int,
+    P: int,
+    gates: Pointer,  # read, the divisors and their signs written: row x, step t at x * gates_row + t * gates_step
+    gates_row: int,
+    gates_step: int,
     reads: bool,  # whether there is a memory before the chunk
     writes: bool,  # whether the one after it is wanted
-    memory: Array,  # (P, Q) before the chunk on entry, after it on return
-    normaliser: Array,  # (Q,) likewise
-    out: Array,  # (L, B, H) written
-    work: Array,  # workspace
+    memory: Pointer,  # (P, Q) before the chunk on entry, after it on return
+    normaliser: Pointer,  # (Q,) likewise
+    out: Pointer,  # (L, P) written: row t at t * row
+    work: Pointer,  # workspace
 ) -> None:
     """One chunk of one head."""
-    L, B, H = q.shape
-    P = H // gates.shape[3]
-    Q, J = normaliser.shape[0], _padded(L)
-    scores, at = _matrix(work, 0, L, J), L * J
-    keys, at = _matrix(work, at, P, J), at + P * J
-    values, at = _matrix(work, at, L, Q), at + L * Q
-    rows, at = _matrix(work, at, L, Q), at + L * Q
-    d = work[at : at + J]
-    origin, stride = r * H + head * P, B * H
-    copy_transposed(place(k, origin), stride, L, P, place(keys, 0), J)
-    copy_rows(place(v, origin), stride, L, P, place(values, 0), Q)
-    _causal(place(q, origin), stride, place(keys, 0), P, scores)
+    J, Q = _padded(L), _padded(P)
+    zero, one, no, yes = np.int64(0), np.int64(1), np.bool_(False), np.bool_(True)  # a literal is a type of its own
+    scores, keys = work, place(work, L * J)
+    values = place(keys, P * J)
+    rows = place(values, L * Q)
+    w = place(rows, L * Q)
+    f, divisor, sign, d, reach, sums, more = (
+        place(w, J), place(w, 2 * J), place(w, 3 * J), place(w, 4 * J), place(w, 5 * J), place(w, 6 * J),
+        place(w, 7 * J),
+    )  # fmt: skip
+    gather(place(gates, INPUT * gates_row), gates_step, L, w, one)
+    gather(place(gates, FORGET * gates_row), gates_step, L, f, one)
+    gather(place(gates, DIVISOR * gates_row), gates_step, L, divisor, one)
+    copy_transposed(k, row, L, P, keys, J)
+    copy_rows(v, row, L, P, values, Q)
+    _causal(q, row, keys, P, scores, L, J)
+    weigh(w, f, L, J, d, reach, scores, sums)
     if reads:
-        copy_rows(place(q, origin), stride, L, P, place(rows, 0), Q)
-    _fill(d, 0)
-    reach = d.dtype.type(1)
-    for t in range(L):
-        f = gates[FORGET, t, r, head]
-        reading = _weigh(t, gates[INPUT, t, r, head], f, d, scores[t])
-        reach *= f
-        if reads:
-            reading += reach * _dot(rows[t], normaliser)
-        inverse, gates[SIGN, t, r, head] = mlstm_normaliser(reading, gates[DIVISOR, t, r, head])
-        gates[DIVISOR, t, r, head] = inverse
-        _scale(scores[t], t + 1, inverse)
-        if reads:
-            _scale(rows[t], Q, reach * inverse)
-    _causal_sum(scores, place(values, 0), Q, P, place(out, origin), stride, False)
+        copy_rows(q, row, L, P, rows, Q)
+        dot_rows(rows, normaliser, zero, Q, L, more)
+        for t in range(L):
+            sums[t] += reach[t] * more[t]
+    normalise(sums, divisor, sign, L)
+    gather(divisor, one, L, place(gates, DIVISOR * gates_row), gates_step)
+    gather(sign, one, L, place(gates, SIGN * gates_row), gates_step)
+    scale_rows(scores, J, L, divisor, one)
+    _causal_sum(scores, L, J, values, Q, P, out, row)
     if reads:
-        product(place(rows, 0), Q, 1, place(memory, 0), Q, P, place(out, origin), stride, L, P, True)
+        for t in range(L):
+            more[t] = reach[t] * divisor[t]
+        scale_rows(rows, Q, L, more, one)
+        product(rows, Q, one, memory, Q, P, out, row, L, P, yes)
     if writes:
-        copy_rows(place(k, origin), stride, L, P, place(rows, 0), Q)
-        _keep(reach, reads, memory, normaliser)
+        if reads:
+            scale_rows(memory, Q, P, place(reach, L - 1), zero)
+            scale_rows(normaliser, Q, one, place(reach, L - 1), zero)
+        copy_rows(k, row, L, P, rows, Q)
+        product(d, zero, one, rows, Q, L, normaliser, Q, one, Q, reads)
+        scale_rows(rows, Q, L, d, one)
+        product(rows, one, Q, values, Q, L, memory, Q, P, Q, reads)
+
+
+@kernel
+def _chunk_backward(
+    q: Pointer,  # (L, P) read, as k, v, out, dout: row t at t * row
+    k: Pointer,
+    v: Pointer,
+    row: int,
+    L: int,
+    P: int,
+    gates: Pointer,  # read: row x, step t at x * gates_row + t * gates_step
+    gates_row: int,
+    gates_step: int,
+    reads: bool,  # whether there is a memory before the chunk
+    writes: bool,  # whether there is a gradient of the one after it
+    C: Pointer,  # (P, P) read: the memory before the chunk
+    n: Pointer,  # (P,) likewise
+    out: Pointer,
+    dout: Pointer,
+    dmemory: Pointer,  # (P, Q) gradient of the memory after the chunk on entry, before it on return
+    dnormaliser: Pointer,  # (Q,) likewise
+    dq: Pointer,  # (L, P) written, as dk and dv: row t at t * row
+    dk: Pointer,
+    dv: Pointer,
+    di: Pointer,  # written: step t at t * gates_step; gradients of the factors' logarithms
+    df: Pointer,
+    work: Pointer,  # workspace
+) -> None:
+    """One chunk of one head."""
+    J, Q = _padded(L), _padded(P)
+    zero, one, no, yes = np.int64(0), np.int64(1), np.bool_(False), np.bool_(True)  # a literal is a type of its own
+    scores, dscores, dlog, turned = work, place(work, L * J), place(work, 2 * L * J), place(work, 3 * L * J)
+    queries = place(turned, P * J)
+    keys, dh, rows = place(queries, L * Q), place(queries, 2 * L * Q), place(queries, 3 * L * Q)
+    memory = place(queries, 4 * L * Q)  # both transposed
+    dmemory_t, start = place(memory, P * Q), place(memory, 2 * P * Q)
+    products = place(start, Q)  # Q or L
+    w = place(products, Q + J)
+    f, inverse, sign, d, reach, e, dinput, dforget = (
+        place(w, J), place(w, 2 * J), place(w, 3 * J), place(w, 4 * J), place(w, 5 * J), place(w, 6 * J),
+        place(w, 7 * J), place(w, 8 * J),
+    )  # fmt: skip
+    gather(place(gates, INPUT * gates_row), gates_step, L, w, one)
+    gather(place(gates, FORGET * gates_row), gates_step, L, f, one)
+    gather(place(gates, DIVISOR * gates_row), gates_step, L, inverse, one)
+    gather(place(gates, SIGN * gates_row), gates_step, L, sign, one)
+    copy_transposed(k, row, L, P, turned, J)
+    _causal(q, row, turned, P, scores, L, J)
+    copy_transposed(v, row, L, P, turned, J)
+    _causal(dout, row, turned, P, dscores, L, J)
+    copy_rows(q, row, L, P, queries, Q)
+    copy_rows(k, row, L, P, keys, Q)
+    copy_rows(dout, row, L, P, dh, Q)
+    copy_rows(out, row, L, P, rows, Q)
+    dot_rows(rows, dh, Q, Q, L, e)
+    for t in range(L):
+        e[t] *= -sign[t]
+    last = weigh_backward(w, f, inverse, e, L, J, d, reach, scores, dscores, dlog)
+    sum_rectangles(dlog, L, J, dinput, dforget)
+    _causal_sum_transposed(scores, L, J, dh, Q, P, dv, row)
+    _causal_sum_transposed(dscores, L, J, queries, Q, P, dk, row)
+    _causal_sum(dscores, L, J, keys, Q, P, dq, row)
+    if reads:
+        copy_rows(n, P, one, P, start, Q)
+        copy_transposed(C, P, P, P, memory, Q)
+        product(dh, Q, one, memory, Q, P, rows, Q, L, Q, no)
+        product(e, one, one, start, Q, one, rows, Q, L, Q, yes)
+        scale_rows(rows, Q, L, reach, one)
+        dot_rows(rows, queries, Q, Q, L, products)
+        add_rows(rows, Q, L, P, dq, row, yes)
+        for t in range(L - 2, -1, -1):
+            products[t] += products[t + 1]
+        for t in range(L):
+            dforget[t] += products[t]
+    if writes:
+        copy_transposed(dmemory, Q, P, P, dmemory_t, Q)
+        product(v, row, one, dmemory_t, Q, P, rows, Q, L, Q, no)
+        scale_rows(rows, Q, L, d, one)
+        product(d, one, one, dnormaliser, Q, one, rows, Q, L, Q, yes)
+        add_rows(rows, Q, L, P, dk, row, yes)
+        total = last * last - last * last
+        if reads:
+            dot_rows(memory, dmemory_t, Q, Q, P, products)
+            for p in range(P):
+                total += products[p]
+            dot_rows(start, dnormaliser, Q, Q, one, products)
+            total = last * (total + products[0])
+        dot_rows(rows, keys, Q, Q, L, products)
         for j in range(L):
-            _scale(rows[j], Q, d[j])
-            _accumulate(d.dtype.type(1), rows[j], normaliser)
-        product(place(rows, 0), 1, Q, place(values, 0), Q, L, place(memory, 0), Q, P, P, True)
+            dforget[j] += total
+            total += products[j]
+            dinput[j] += products[j]
+        scale_rows(keys, Q, L, d, one)
+        product(keys, Q, one, dmemory, Q, P, dv, row, L, P, yes)
+    if reads:
+        scale_rows(queries, Q, L, reach, one)
+        if writes:
+            products[0] = last
+            scale_rows(dmemory, Q, P, products, zero)
+            scale_rows(dnormaliser, Q, one, products, zero)
+        product(e, zero, one, queries, Q, L, dnormaliser, Q, one, Q, writes)
+        product(queries, one, Q, dh, Q, L, dmemory, Q, P, Q, writes)
+    gather(dinput, one, L, di, gates_step)
+    gather(dforget, one, L, df, gates_step)
 
 
 @kernel
-def _load(C: Array, n: Array, memory: Array, normaliser: Array) -> None:
+def _load(C: Pointer, n: Pointer, P: int, memory: Pointer, normaliser: Pointer) -> None:
     """Copy a head's memory (P, P), (P,) to rows of whole blocks."""
-    P, Q = memory.shape
-    copy_rows(place(C, 0), P, P, P, place(memory, 0), Q)
-    copy_rows(place(n, 0), P, 1, P, place(normaliser, 0), Q)
+    Q = _padded(P)
+    copy_rows(C, P, P, P, memory, Q)
+    copy_rows(n, P, np.int64(1), P, normaliser, Q)
 
 
 @kernel
-def _store(memory: Array, normaliser: Array, C: Array, n: Array) -> None:
+def _store(memory: Pointer, normaliser: Pointer, P: int, C: Pointer, n: Pointer) -> None:
     """Copy it back."""
-    P = n.shape[0]
-    for p in range(P):
-        row, source = C[p], memory[p]
-        for j in range(P):
-            row[j] = source[j]
-        n[p] = normaliser[p]
+    Q = _padded(P)
+    add_rows(memory, Q, P, P, C, P, np.bool_(False))
+    add_rows(normaliser, Q, np.int64(1), P, n, P, np.bool_(False))
 
 
 @kernel
@@ -250,176 +293,28 @@ def mlstm_chunkwise_forward(
     N = i.shape[2]
     P = H // N
     Q, S = _padded(P), C.shape[0]
-    memory, normaliser, rest = _matrix(work, 0, P, Q), work[P * Q : P * Q + Q], work[P * Q + Q :]
+    memory, normaliser, rest = place(work, 0), place(work, P * Q), place(work, P * Q + Q)
     if not carried:
         for r in range(B):
             for head in range(N):
                 m[r, head] = 0
     gates_forward(i, f, P, m, gates)
-    shift = 0 if carried else 1
     for r in range(B):
         for head in range(N):
+            place_of_head = r * N + head
             if carried:
-                _load(C[0, r, head], n[0, r, head], memory, normaliser)
+                _load(place(C, place_of_head * P * P), place(n, place_of_head * P), P, memory, normaliser)
             for first in range(0, T, length):
-                end, chunk = min(T, first + length), first // length
-                wanted = carried or end < T
+                L, at, before = min(length, T - first), (first * B + r) * H + head * P, carried or first > 0
+                wanted = carried or first + L < T
                 _chunk_forward(
-                    q[first:end], k[first:end], v[first:end], r, head, gates[:, first:end], carried or first > 0,
-                    wanted, memory, normaliser, out[first:end], rest,
+                    place(q, at), place(k, at), place(v, at), B * H, L, P,
+                    place(gates, first * B * N + place_of_head), T * B * N, B * N, before, wanted, memory, normaliser,
+                    place(out, at), rest,
                 )  # fmt: skip
                 if wanted:
-                    row = (chunk + 1 - shift) % S
-                    _store(memory, normaliser, C[row, r, head], n[row, r, head])
-
-
-@cell
-def _weigh_backward(
-    e: float,  # gradient of the reading of n, times the divisor
-    inverse: float,  # one over the divisor
-    to: int,  # t + 1
-    d: Array,  # (J,) read
-    scores: Array,  # (J,) products of q and k on entry, A on return
-    dscores: Array,  # (J,) gradient of A on entry, of the products on return
-    dlog: Array,  # (J,) written: gradient of the weights' logarithms
-) -> None:
-    for first in range(0, to, BLOCK):
-        weights, a = d[first : first + BLOCK], scores[first : first + BLOCK]
-        da, g = dscores[first : first + BLOCK], dlog[first : first + BLOCK]
-        for j in range(BLOCK):
-            weight, whole = weights[j] * inverse, da[j] + e
-            a[j] *= weight
-            da[j] = whole * weight
-            g[j] = a[j] * whole
-
-
-@kernel
-def _chunk_backward(
-    q: Array,  # (L, B, H) read, as k, v, out and dout
-    k: Array,
-    v: Array,
-    r: int,  # row and head
-    head: int,
-    gates: Array,  # (4, L, B, N) read
-    reads: bool,  # whether there is a memory before the chunk
-    writes: bool,  # whether there is a gradient of the one after it
-    C: Array,  # (P, P) read: the memory before the chunk
-    n: Array,  # (P,) likewise
-    out: Array,
-    dout: Array,
-    dmemory: Array,  # (P, Q) gradient of the memory after the chunk on entry, before it on return
-    dnormaliser: Array,  # (Q,) likewise
-    dq: Array,  # (L, B, H) written, as dk and dv
-    dk: Array,
-    dv: Array,
-    di: Array,  # (L, B, N) written: gradient of the logarithm of the input's factor
-    df: Array,  # (L, B, N) likewise, of the memory's factor
-    work: Array,  # workspace
-) -> None:
-    """One chunk of one head."""
-    L, B, H = q.shape
-    P, Q, J = H // gates.shape[3], dnormaliser.shape[0], _padded(L)
-    scores, at = _matrix(work, 0, L, J), L * J
-    dscores, at = _matrix(work, at, L, J), at + L * J
-    dlog, at = _matrix(work, at, L, J), at + L * J
-    turned, at = _matrix(work, at, P, max(J, Q)), at + P * max(J, Q)
-    queries, at = _matrix(work, at, L, Q), at + L * Q
-    keys, at = _matrix(work, at, L, Q), at + L * Q
-    dh, at = _matrix(work, at, L, Q), at + L * Q
-    rows, at = _matrix(work, at, L, Q), at + L * Q
-    d, e, reach = work[at : at + J], work[at + J : at + 2 * J], work[at + 2 * J : at + 3 * J]
-    at += 3 * J
-    dinput, dforget, at = work[at : at + J], work[at + J : at + 2 * J], at + 2 * J
-    start = work[at : at + Q]
-    origin, stride = r * H + head * P, B * H
-
-    copy_transposed(place(k, origin), stride, L, P, place(turned, 0), J)
-    _causal(place(q, origin), stride, place(turned, 0), P, scores)
-    copy_transposed(place(v, origin), stride, L, P, place(turned, 0), J)
-    _causal(place(dout, origin), stride, place(turned, 0), P, dscores)
-    copy_rows(place(q, origin), stride, L, P, place(queries, 0), Q)
-    copy_rows(place(k, origin), stride, L, P, place(keys, 0), Q)
-    copy_rows(place(dout, origin), stride, L, P, place(dh, 0), Q)
-    copy_rows(place(out, origin), stride, L, P, place(rows, 0), Q)
-
-    _fill(d, 0)
-    _fill(dinput, 0)
-    decay = d.dtype.type(1)
-    for t in range(L):
-        f, inverse = gates[FORGET, t, r, head], gates[DIVISOR, t, r, head]
-        e[t] = -gates[SIGN, t, r, head] * _dot(rows[t], dh[t])
-        _scale(d, t + 1, f)
-        d[t] = gates[INPUT, t, r, head]
-        _weigh_backward(e[t], inverse, t + 1, d, scores[t], dscores[t], dlog[t])
-        decay *= f
-        reach[t] = decay * inverse
-    # Step s forgets what steps j < s wrote for steps t >= s: sums over a rectangle, without differences of larger sums.
-    for t in range(L - 1, -1, -1):
-        for first in range(0, t + 1, BLOCK):
-            g, sums = dlog[t, first : first + BLOCK], dinput[first : first + BLOCK]
-            for j in range(BLOCK):
-                sums[j] += g[j]
-        total = d.dtype.type(0)
-        for j in range(t):
-            total += dinput[j]
-        dforget[t] = total
-
-    dq_here, dk_here, dv_here = place(dq, origin), place(dk, origin), place(dv, origin)
-    _causal_sum_transposed(scores, place(dh, 0), Q, P, dv_here, stride, False)
-    _causal_sum_transposed(dscores, place(queries, 0), Q, P, dk_here, stride, False)
-    _causal_sum(dscores, place(keys, 0), Q, P, dq_here, stride, False)
-    if reads:
-        copy_rows(place(n, 0), P, 1, P, place(start, 0), Q)
-        copy_transposed(place(C, 0), P, P, P, place(turned, 0), Q)
-        product(place(dh, 0), Q, 1, place(turned, 0), Q, P, place(rows, 0), Q, L, Q, False)
-        total = d.dtype.type(0)
-        for t in range(L - 1, -1, -1):
-            _accumulate(e[t], start, rows[t])
-            _scale(rows[t], Q, reach[t])
-            total += _dot(rows[t], queries[t])
-            dforget[t] += total
-            row, source = dq[t, r, head * P : head * P + P], rows[t]
-            for p in range(P):
-                row[p] += source[p]
-    if writes:
-        copy_transposed(place(dmemory, 0), Q, P, P, place(turned, 0), Q)
-        product(place(v, origin), stride, 1, place(turned, 0), Q, P, place(rows, 0), Q, L, Q, False)
-        total = d.dtype.type(0)
-        if reads:
-            total = decay * _inner(C, n, dmemory, dnormaliser)
-        for j in range(L):
-            dforget[j] += total
-            _accumulate(d.dtype.type(1), dnormaliser, rows[j])
-            _scale(rows[j], Q, d[j])
-            share = _dot(rows[j], keys[j])
-            total += share
-            dinput[j] += share
-            row, source = dk[j, r, head * P : head * P + P], rows[j]
-            for p in range(P):
-                row[p] += source[p]
-            _scale(keys[j], Q, d[j])
-        product(place(keys, 0), Q, 1, place(dmemory, 0), Q, P, dv_here, stride, L, P, True)
-    if reads:
-        _keep(decay, writes, dmemory, dnormaliser)
-        for t in range(L):
-            _scale(queries[t], Q, reach[t])
-            _accumulate(e[t], queries[t], dnormaliser)
-        product(place(queries, 0), 1, Q, place(dh, 0), Q, L, place(dmemory, 0), Q, P, P, True)
-    for t in range(L):
-        di[t, r, head], df[t, r, head] = dinput[t], dforget[t]
-
-
-@kernel
-def _inner(C: Array, n: Array, dmemory: Array, dnormaliser: Array) -> float:
-    """Inner product of a head's memory (P, P), (P,) and a gradient of it, in rows of whole blocks."""
-    P = n.shape[0]
-    total = C.dtype.type(0)
-    for p in range(P):
-        row, drow = C[p], dmemory[p]
-        for j in range(P):
-            total += row[j] * drow[j]
-        total += n[p] * dnormaliser[p]
-    return total
+                    kept = ((first // length + (1 if carried else 0)) % S * B + r) * N + head
+                    _store(memory, normaliser, P, place(C, kept * P * P), place(n, kept * P))
 
 
 @kernel
@@ -453,20 +348,22 @@ def mlstm_chunkwise_backward(
     N = f.shape[2]
     P = H // N
     Q = _padded(P)
-    dmemory, dnormaliser, rest = _matrix(work, 0, P, Q), work[P * Q : P * Q + Q], work[P * Q + Q :]
-    shift = 0 if carried else 1
+    dmemory, dnormaliser, rest = place(work, 0), place(work, P * Q), place(work, P * Q + Q)
     for r in range(B):
         for head in range(N):
+            place_of_head = r * N + head
             if carried:
-                _load(dC[r, head], dn[r, head], dmemory, dnormaliser)
+                _load(place(dC, place_of_head * P * P), place(dn, place_of_head * P), P, dmemory, dnormaliser)
             for first in range((T - 1) // length * length, -1, -length):
-                end, before = min(T, first + length), max(0, first // length - shift)
-                reads, writes = carried or first > 0, carried or end < T
+                L, at, before = min(length, T - first), (first * B + r) * H + head * P, carried or first > 0
+                at_gates = first * B * N + place_of_head
+                kept = ((first // length - (0 if carried else 1)) * B + r) * N + head if before else 0
                 _chunk_backward(
-                    q[first:end], k[first:end], v[first:end], r, head, gates[:, first:end], reads, writes,
-                    C[before, r, head], n[before, r, head], out[first:end], dout[first:end], dmemory, dnormaliser,
-                    dq[first:end], dk[first:end], dv[first:end], di[first:end], df[first:end], rest,
+                    place(q, at), place(k, at), place(v, at), B * H, L, P, place(gates, at_gates), T * B * N, B * N,
+                    before, carried or first + L < T, place(C, kept * P * P), place(n, kept * P),
+                    place(out, at), place(dout, at), dmemory, dnormaliser, place(dq, at), place(dk, at), place(dv, at),
+                    place(di, at_gates), place(df, at_gates), rest,
                 )  # fmt: skip
             if carried:
-                _store(dmemory, dnormaliser, dC[r, head], dn[r, head])
+                _store(dmemory, dnormaliser, P, place(dC, place_of_head * P * P), place(dn, place_of_head * P))
     gates_backward(f, df)

@@ -8,6 +8,7 @@ Loops are short and many; see lstm/cpu.py for why there are several.
 import math
 
 from forecast_kernels.jit import Array, kernel
+from forecast_kernels.matmul.tile import place
 from forecast_kernels.mlstm.cell import (
     mlstm_factor,
     mlstm_floor,
@@ -31,10 +32,11 @@ def gates_forward(
     """Factors of the memory and its input at every step."""
     T, B, N = i.shape
     scale = m.dtype.type(1 / math.sqrt(P))  # of the keys
-    stabiliser = m.reshape(B * N)
+    stabiliser = place(m, 0)
     for t in range(T):
-        i_t, f_t, w = i[t].reshape(B * N), f[t].reshape(B * N), gates[INPUT, t].reshape(B * N)
-        kept, floor = gates[FORGET, t].reshape(B * N), gates[DIVISOR, t].reshape(B * N)
+        at = t * B * N
+        i_t, f_t, w = place(i, at), place(f, at), place(gates, INPUT * T * B * N + at)
+        kept, floor = place(gates, FORGET * T * B * N + at), place(gates, DIVISOR * T * B * N + at)
         for x in range(B * N):
             kept[x] = mlstm_kept(f_t[x], stabiliser[x])
         for x in range(B * N):
@@ -53,6 +55,6 @@ def gates_backward(
     df: Array,  # (T, B, N) gradient of the factor's logarithm on entry, of f on return
 ) -> None:
     """From the gradient of log f to that of f; that of i is the gradient of its factor's logarithm as it is."""
-    before, d = f.reshape(f.size), df.reshape(f.size)
-    for x in range(before.shape[0]):
+    before, d = place(f, 0), place(df, 0)
+    for x in range(f.size):
         d[x] = mlstm_forget_backward(before[x], d[x])
