@@ -3,7 +3,8 @@
 Beck et al. 2024, arXiv 2405.04517. The memory of a head is a matrix ``C`` and a vector ``n``, both scaled by
 ``exp(-m)`` so that nothing overflows; ``C exp(m)`` does not depend on m. Therefore m counts as a constant in the
 backward pass, and may be any number that keeps the factors of the memory at most 1. The paper's is
-``max(log f + m_prev, i)``; ours is not below 0 either: then ``exp(-m)``, with which ``|n q|`` is compared, is at most 1.
+``max(log f + m_prev, i)``; ours is not below 0 either, so that ``exp(-m)``, with which ``|n q|`` is compared, is at
+most 1.
 """
 
 from forecast_kernels.jit import cell

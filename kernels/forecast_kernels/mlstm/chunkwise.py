@@ -3,17 +3,15 @@
 Notation: B batch rows, T time, H hidden, N heads, P = H / N head size, L steps a chunk, J and Q = L and P filled up to
 whole blocks. Time-major, C-contiguous, heads side by side. See recurrent.py for what is computed.
 
-Step t reads what step j <= t wrote with the weight ``d[j] = w[j] f[j+1] .. f[t]`` (d of step t - 1, times f[t]), and the
-memory before the chunk with ``f[first] .. f[t]``. The weights over the divisors make a matrix ``A`` (L, L): within a
-chunk ``h = A v``, as in attention. A sequence of one chunk that starts from nothing needs no memory at all.
+Step t reads what step j <= t wrote with the weight ``d[j] = w[j] f[j+1] .. f[t]`` (d of step t - 1, times f[t]), and
+the memory before the chunk with ``f[first] .. f[t]``. The weights over the divisors make a matrix ``A`` (L, L): within
+a chunk ``h = A v``, as in attention. A sequence of one chunk that starts from nothing needs no memory at all.
 """
-
-import numpy as np
 
 from forecast_kernels.jit import Array, cell, kernel, wide_vectors
 from forecast_kernels.matmul.tile import place
 from forecast_kernels.mlstm.gates import DIVISOR, FORGET, INPUT, SIGN, gates_backward, gates_forward
-from forecast_kernels.mlstm.product import BLOCK, Pointer, copy_rows, copy_transposed, padded, product
+from forecast_kernels.mlstm.product import BLOCK, Pointer, copy_rows, copy_transposed, number, padded, product, truth
 from forecast_kernels.mlstm.rows import (
     add_rows,
     dot_rows,
@@ -47,7 +45,7 @@ def _causal(
     """``a b`` for steps that see those before them."""
     for first in range(0, L, BLOCK):
         rows, here = min(BLOCK, L - first), place(scores, first * J)
-        product(place(a, first * a_row), a_row, np.int64(1), b, J, P, here, J, rows, first + BLOCK, np.bool_(False))
+        product(place(a, first * a_row), a_row, number(1), b, J, P, here, J, rows, first + BLOCK, truth(False))
 
 
 @kernel
@@ -64,7 +62,7 @@ def _causal_sum(
     """``weights b``: what each step gets from those before it."""
     for first in range(0, L, BLOCK):
         rows, here = min(BLOCK, L - first), place(out, first * out_row)
-        product(place(weights, first * J), J, np.int64(1), b, b_row, first + rows, here, out_row, rows, P, np.bool_(False))
+        product(place(weights, first * J), J, number(1), b, b_row, first + rows, here, out_row, rows, P, truth(False))
 
 
 @kernel
@@ -82,7 +80,7 @@ def _causal_sum_transposed(
     for first in range(0, L, BLOCK):
         rows, here = min(BLOCK, L - first), place(out, first * out_row)
         corner, b_here = place(weights, first * J + first), place(b, first * b_row)
-        product(corner, np.int64(1), J, b_here, b_row, L - first, here, out_row, rows, P, np.bool_(False))
+        product(corner, number(1), J, b_here, b_row, L - first, here, out_row, rows, P, truth(False))
 
 
 @kernel
@@ -105,7 +103,7 @@ def _chunk_forward(
 ) -> None:
     """One chunk of one head."""
     J, Q = _padded(L), _padded(P)
-    zero, one, no, yes = np.int64(0), np.int64(1), np.bool_(False), np.bool_(True)  # a literal is a type of its own
+    zero, one, yes = number(0), number(1), truth(True)
     scores, keys = work, place(work, L * J)
     values = place(keys, P * J)
     rows = place(values, L * Q)
@@ -174,7 +172,7 @@ def _chunk_backward(
 ) -> None:
     """One chunk of one head."""
     J, Q = _padded(L), _padded(P)
-    zero, one, no, yes = np.int64(0), np.int64(1), np.bool_(False), np.bool_(True)  # a literal is a type of its own
+    zero, one, no, yes = number(0), number(1), truth(False), truth(True)
     scores, dscores, dlog, turned = work, place(work, L * J), place(work, 2 * L * J), place(work, 3 * L * J)
     queries = place(turned, P * J)
     keys, dh, rows = place(queries, L * Q), place(queries, 2 * L * Q), place(queries, 3 * L * Q)
@@ -255,15 +253,15 @@ def _load(C: Pointer, n: Pointer, P: int, memory: Pointer, normaliser: Pointer) 
     """Copy a head's memory (P, P), (P,) to rows of whole blocks."""
     Q = _padded(P)
     copy_rows(C, P, P, P, memory, Q)
-    copy_rows(n, P, np.int64(1), P, normaliser, Q)
+    copy_rows(n, P, number(1), P, normaliser, Q)
 
 
 @kernel
 def _store(memory: Pointer, normaliser: Pointer, P: int, C: Pointer, n: Pointer) -> None:
     """Copy it back."""
     Q = _padded(P)
-    add_rows(memory, Q, P, P, C, P, np.bool_(False))
-    add_rows(normaliser, Q, np.int64(1), P, n, P, np.bool_(False))
+    add_rows(memory, Q, P, P, C, P, truth(False))
+    add_rows(normaliser, Q, number(1), P, n, P, truth(False))
 
 
 @kernel
@@ -335,7 +333,7 @@ def mlstm_chunkwise_backward(
     dv: Array,  # (T, B, H) written
     di: Array,  # (T, B, N) written
     df: Array,  # (T, B, N) written
-    dC: Array,  # (B, N, P, P) if carried, on entry the gradient of the final C, on return of the start state's; else any
+    dC: Array,  # (B, N, P, P) if carried, gradient of the final C on entry, of the start state's on return; else any
     dn: Array,  # (B, N, P) likewise
     work: Array,  # at least mlstm_workspace(min(L, T), P) values
 ) -> None:

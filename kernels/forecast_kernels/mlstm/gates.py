@@ -7,7 +7,7 @@ Loops are short and many; see lstm/cpu.py for why there are several.
 
 import math
 
-from forecast_kernels.jit import Array, kernel
+from forecast_kernels.jit import Array, kernel, wide_vectors
 from forecast_kernels.matmul.tile import place
 from forecast_kernels.mlstm.cell import (
     mlstm_factor,
@@ -30,6 +30,7 @@ def gates_forward(
     gates: Array,  # (ROWS, T, B, N) written: factor of the input over sqrt(P), factor of the memory, least divisor
 ) -> None:
     """Factors of the memory and its input at every step."""
+    wide_vectors()
     T, B, N = i.shape
     scale = m.dtype.type(1 / math.sqrt(P))  # of the keys
     stabiliser = place(m, 0)

@@ -6,6 +6,8 @@ others. A right operand has rows of whole BLOCKs, filled up with zeros; packing 
 
 from typing import Any
 
+import numpy as np
+
 from forecast_kernels.jit import cell, kernel
 from forecast_kernels.matmul.tile import VECTORS, copy_vectors, lanes_of, place, tile_product
 
@@ -17,6 +19,18 @@ BLOCK = 16  # a whole number of vectors of any processor and dtype
 def padded(count: int) -> int:
     """Values that a row of ``count`` takes."""
     return -(-count // BLOCK) * BLOCK
+
+
+@cell
+def number(value: int) -> int:
+    """The number as any other: a literal is a type of its own, for which a kernel would be compiled again."""
+    return int(np.int64(value))
+
+
+@cell
+def truth(value: bool) -> bool:
+    """Likewise of True and False."""
+    return bool(np.bool_(value))
 
 
 @cell

@@ -30,7 +30,7 @@ def _head_forward(
     P = q.shape[0]
     for p in range(P):
         n[p] = f * n_prev[p] + w * k[p]
-    reading = q.dtype.type(0)
+    reading: float = q.dtype.type(0)
     for p in range(P):
         reading += q[p] * n[p]
         h[p] = 0
@@ -58,8 +58,8 @@ def mlstm_recurrent_forward(
 ) -> None:
     """Run the sequence from the start state; nothing is known before where C, n and m are 0.
 
-    ``C`` and ``n`` keep S steps: all T for backward; with S = 0 they are updated in place. Step t lies at t modulo their
-    length.
+    ``C`` and ``n`` keep S steps: all T for backward; with S = 0 they are updated in place. The memory before step t
+    lies at t modulo their length.
     """
     wide_vectors()
     T, B, H = q.shape

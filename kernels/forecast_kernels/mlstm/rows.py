@@ -4,7 +4,7 @@ Notation: L steps of a chunk, J values a row. Loops over a block have a length t
 values would else not be vectorised.
 """
 
-from forecast_kernels.jit import kernel
+from forecast_kernels.jit import kernel, wide_vectors
 from forecast_kernels.matmul.tile import place
 from forecast_kernels.mlstm.cell import mlstm_normaliser
 from forecast_kernels.mlstm.product import BLOCK, Pointer
@@ -32,6 +32,7 @@ def scale_rows(
     step: int,
 ) -> None:
     """Multiply each row by its factor; with a step of 0, all by the same."""
+    wide_vectors()
     for r in range(rows):
         factor = factors[r * step]
         for first in range(0, J, BLOCK):
@@ -51,6 +52,7 @@ def add_rows(
     add: bool,  # or written
 ) -> None:
     """Put rows back among those of other heads."""
+    wide_vectors()
     for r in range(rows):
         for first in range(0, columns, BLOCK):
             here, there = place(values, r * J + first), place(out, r * out_row + first)
@@ -72,6 +74,7 @@ def dot_rows(
     out: Pointer,  # (rows,) written
 ) -> None:
     """Inner product of each row with another."""
+    wide_vectors()
     T = type(out[0])
     for r in range(rows):
         total = T(0)
@@ -94,6 +97,7 @@ def weigh(
     sums: Pointer,  # (L,) written: sums of the rows
 ) -> None:
     """Weigh the products of queries and keys."""
+    wide_vectors()
     T = type(d[0])
     for j in range(J):
         d[j] = 0
@@ -127,10 +131,11 @@ def weigh_backward(
     dlog: Pointer,  # (L, J) written: gradient of the weights' logarithms
 ) -> float:
     """Weigh again, and backward of it; returns the product of all f."""
+    wide_vectors()
     T = type(d[0])
     for j in range(J):
         d[j] = 0
-    kept = T(1)
+    kept: float = T(1)
     for t in range(L):
         forget, new, over, extra = f[t], w[t], inverse[t], e[t]
         for first in range(0, t + 1, BLOCK):
@@ -157,6 +162,7 @@ def sum_rectangles(
     corners: Pointer,  # (L,) written: sum over steps from s on, of what was written before s
 ) -> None:
     """Gradients of the logarithms of factors: sums alone, no differences of larger sums."""
+    wide_vectors()
     T = type(below[0])
     for j in range(J):
         below[j] = 0
