@@ -9,8 +9,20 @@ Training takes the chunkwise form, which gives the same and keeps no memory of e
 """
 
 from forecast_kernels.jit import Array, kernel, wide_vectors
+from forecast_kernels.matmul.tile import place
 from forecast_kernels.mlstm.cell import mlstm_normaliser
 from forecast_kernels.mlstm.gates import DIVISOR, FORGET, INPUT, SIGN, gates_backward, gates_forward
+from forecast_kernels.mlstm.product import Pointer
+
+
+@kernel
+def _copy(
+    source: Pointer,  # read
+    target: Pointer,  # written
+    count: int,
+) -> None:
+    for x in range(count):
+        target[x] = source[x]
 
 
 @kernel
@@ -20,26 +32,24 @@ def _head_forward(
     v: Array,  # (P,) read
     w: float,  # factor of the input
     f: float,  # factor of the memory
-    C_prev: Array,  # (P, P) read
-    n_prev: Array,  # (P,) read
-    C: Array,  # (P, P) written; may be C_prev
-    n: Array,  # (P,) written; may be n_prev
+    C: Array,  # (P, P) advanced
+    n: Array,  # (P,) advanced
     h: Array,  # (P,) written: before the division
 ) -> float:
     """One step of one head; returns q n."""
     P = q.shape[0]
-    for p in range(P):
-        n[p] = f * n_prev[p] + w * k[p]
     reading: float = q.dtype.type(0)
     for p in range(P):
+        n[p] = f * n[p] + w * k[p]
         reading += q[p] * n[p]
+    for p in range(P):
         h[p] = 0
     for row in range(P):
-        before, after, key, query = C_prev[row], C[row], w * k[row], q[row]
+        here, key, query = C[row], w * k[row], q[row]
         for p in range(P):
-            after[p] = f * before[p] + key * v[p]
+            here[p] = f * here[p] + key * v[p]
         for p in range(P):
-            h[p] += query * after[p]
+            h[p] += query * here[p]
     return reading
 
 
@@ -72,9 +82,13 @@ def mlstm_recurrent_forward(
             for head in range(N):
                 at, to = head * P, head * P + P
                 h = out[t, r, at:to]
+                if after != here:
+                    before, x = (here * B + r) * N + head, (after * B + r) * N + head
+                    _copy(place(C, before * P * P), place(C, x * P * P), P * P)
+                    _copy(place(n, before * P), place(n, x * P), P)
                 reading = _head_forward(
                     q[t, r, at:to], k[t, r, at:to], v[t, r, at:to], g[INPUT, r, head], g[FORGET, r, head],
-                    C[here, r, head], n[here, r, head], C[after, r, head], n[after, r, head], h,
+                    C[after, r, head], n[after, r, head], h,
                 )  # fmt: skip
                 inverse, g[SIGN, r, head] = mlstm_normaliser(reading, g[DIVISOR, r, head])
                 g[DIVISOR, r, head] = inverse

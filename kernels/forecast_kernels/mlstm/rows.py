@@ -1,7 +1,8 @@
 """Chunks of steps as rows of whole BLOCKs: what mLSTM does with them beside products of matrices.
 
-Notation: L steps of a chunk, J values a row. Loops over a block have a length that the compiler knows: one of so few
-values would else not be vectorised.
+Notation: L steps of a chunk, J values a row. Loops over a block say ``min(BLOCK, J - first)`` though that is BLOCK:
+LLVM makes one vector of a loop of at most 16, but takes one of exactly 16 apart before it looks for vectors, and
+expects more of one of any length (two to three times slower).
 """
 
 from forecast_kernels.jit import kernel, wide_vectors
@@ -37,7 +38,7 @@ def scale_rows(
         factor = factors[r * step]
         for first in range(0, J, BLOCK):
             here = place(values, r * J + first)
-            for j in range(BLOCK):
+            for j in range(min(BLOCK, J - first)):
                 here[j] *= factor
 
 
@@ -56,12 +57,8 @@ def add_rows(
     for r in range(rows):
         for first in range(0, columns, BLOCK):
             here, there = place(values, r * J + first), place(out, r * out_row + first)
-            if columns - first >= BLOCK:
-                for j in range(BLOCK):
-                    there[j] = there[j] + here[j] if add else here[j]
-            else:
-                for j in range(columns - first):
-                    there[j] = there[j] + here[j] if add else here[j]
+            for j in range(min(BLOCK, columns - first)):
+                there[j] = there[j] + here[j] if add else here[j]
 
 
 @kernel
@@ -80,7 +77,7 @@ def dot_rows(
         total = T(0)
         for first in range(0, J, BLOCK):
             left, right = place(a, r * J + first), place(b, r * b_row + first)
-            for j in range(BLOCK):
+            for j in range(min(BLOCK, J - first)):
                 total += left[j] * right[j]
         out[r] = total
 
@@ -106,9 +103,9 @@ def weigh(
         forget, new, total = f[t], w[t], T(0)
         for first in range(0, t + 1, BLOCK):
             weights, row = place(d, first), place(scores, t * J + first)
-            for j in range(BLOCK):
+            for j in range(min(BLOCK, J - first)):
                 weights[j] = new if first + j == t else forget * weights[j]
-            for j in range(BLOCK):
+            for j in range(min(BLOCK, J - first)):
                 row[j] *= weights[j]
                 total += row[j]
         sums[t] = total
@@ -141,12 +138,12 @@ def weigh_backward(
         for first in range(0, t + 1, BLOCK):
             at = t * J + first
             weights, row, drow, g = place(d, first), place(scores, at), place(dscores, at), place(dlog, at)
-            for j in range(BLOCK):
+            for j in range(min(BLOCK, J - first)):
                 weights[j] = new if first + j == t else forget * weights[j]
-            for j in range(BLOCK):
+            for j in range(min(BLOCK, J - first)):
                 row[j] *= weights[j] * over
                 g[j] = row[j] * (drow[j] + extra)
-            for j in range(BLOCK):
+            for j in range(min(BLOCK, J - first)):
                 drow[j] = (drow[j] + extra) * weights[j] * over
         kept *= forget
         reach[t] = kept * over
@@ -170,9 +167,9 @@ def sum_rectangles(
         total = T(0)
         for first in range(0, t + 1, BLOCK):
             sums, row = place(below, first), place(dlog, t * J + first)
-            for j in range(BLOCK):
+            for j in range(min(BLOCK, J - first)):
                 sums[j] += row[j]
-            for j in range(BLOCK):
+            for j in range(min(BLOCK, J - first)):
                 total += sums[j] if first + j < t else T(0)
         corners[t] = total
 
