@@ -306,6 +306,12 @@ def test_queries_of_zero_read_zero_whatever_the_gates(form):
 
 
 @pytest.mark.parametrize("form", [Recurrent, lambda: Chunkwise(7)])
+def test_group_without_rows_is_nothing_to_do(form):
+    results = all_results(form(), draw(20, 0, 2, 4), draw_memory(0, 2, 4))
+    assert results["h"].shape == results["dq"].shape == (20, 0, 8)
+
+
+@pytest.mark.parametrize("form", [Recurrent, lambda: Chunkwise(7)])
 def test_nan_in_one_row_stays_in_that_row(form):
     given, start = draw(20, 3, 2, 4), draw_memory(3, 2, 4)
     clean, _ = form().forward(given, start)
