@@ -5,7 +5,9 @@ unseen, and an install into a read-only folder has no place to write. Ours is a 
 named by a digest of all kernel sources, Numba's version and the processor.
 """
 
+import ctypes
 import hashlib
+import inspect
 import os
 import platform
 import tempfile
@@ -100,28 +102,53 @@ def _import_numba_without_scipy() -> None:
 
 _import_numba_without_scipy()
 
-_kernels: dict[str, tuple[str, str, tuple[Any, ...]]] = {}  # symbol -> module, name, argument types of a kernel
+_Named = tuple[str, str, tuple[Any, ...]]  # module, name and argument types of a kernel
+_kernels: dict[str, _Named] = {}  # symbol -> the kernel whose code it is
+_slots: dict[str, tuple[_Named, ctypes.c_void_p]] = {}  # symbol -> a kernel that is called later, where its address stands
+
+
+def _symbol(named: _Named) -> str:
+    module, name, types = named
+    return f"{module}.{name}.{hashlib.sha256(repr(types).encode()).hexdigest()[:16]}"
+
+
+def _slot(named: _Named) -> str:
+    """Symbol of the place where compiled code finds the address of a kernel that may not be there yet."""
+    symbol = f"{_symbol(named)}.slot"
+    if symbol not in _slots:
+        place = ctypes.c_void_p(llvm.address_of_symbol(_symbol(named)))
+        _slots[symbol] = named, place
+        llvm.add_symbol(symbol, ctypes.addressof(place))
+    return symbol
 
 
 class _CacheImpl(CompileResultCacheImpl):
-    """Stores with a kernel which others it calls, and has them there before its code is loaded."""
+    """Stores with a kernel which others it calls, and has them, or their slots, there before its code is loaded."""
 
     _locator_classes = (_Locator,)  # type: ignore[assignment]
 
     def reduce(self, result: Any) -> Any:
-        declared = (function.name for function in result.library._final_module.functions)
-        callees = [_kernels[name] for name in declared if name in _kernels]
-        return callees, super().reduce(result)  # type: ignore[no-untyped-call]
+        module = result.library._final_module
+        callees = [_kernels[function.name] for function in module.functions if function.name in _kernels]
+        later = [_slots[place.name][0] for place in module.global_variables if place.name in _slots]
+        return callees, later, super().reduce(result)  # type: ignore[no-untyped-call]
 
     def rebuild(self, target_context: Any, payload: Any) -> Any:
-        callees, reduced = payload
+        callees, later, reduced = payload
         for module, name, types in callees:
             getattr(import_module(module), name).compile(types)
+        for named in later:
+            _slot(named)
         return super().rebuild(target_context, reduced)  # type: ignore[no-untyped-call]
 
 
 class _Cache(FunctionCache):
     _impl_class = _CacheImpl
+
+
+def _call(context: Any, builder: Any, function: Any, result: Any, types: Any, arguments: Any) -> Any:
+    """Call compiled code; kernels raise nothing, so the status is not looked at."""
+    return context.call_conv.call_function(builder, function, result, types, arguments)[1]
 
 
 class _Kernel(CPUDispatcher):
@@ -133,23 +160,56 @@ class _Kernel(CPUDispatcher):
     def add_overload(self, result: Any) -> None:
         super().add_overload(result)
         types = tuple(result.signature.args)
-        digest = hashlib.sha256(repr(types).encode()).hexdigest()[:16]
-        module, name = self.py_func.__module__, self.py_func.__name__
-        symbol = f"{module}.{name}.{digest}"
-        _kernels[symbol] = (module, name, types)
-        llvm.add_symbol(symbol, result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+        named = self.py_func.__module__, self.py_func.__name__, types
+        symbol, address = _symbol(named), result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+        _kernels[symbol] = named
+        llvm.add_symbol(symbol, address)
+        if f"{symbol}.slot" in _slots:
+            _slots[f"{symbol}.slot"][1].value = address
 
         def call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kind = context.call_conv.get_function_type(result.fndesc.restype, types)
             function = cgutils.get_or_insert_function(builder.module, kind, symbol)
-            # kernels raise nothing, so the status is not looked at
-            _, value = context.call_conv.call_function(builder, function, result.fndesc.restype, types, arguments)
-            return value
+            return _call(context, builder, function, result.fndesc.restype, types, arguments)
 
         call.signature, call.libs = types, ()  # type: ignore[attr-defined]
         definitions = OverloadSelector()
         definitions.append(call, types)
         result.target_context._defns[result.entry_point] = definitions
+
+
+def later(function: F) -> F:
+    """What kernels call to run another kernel, which returns nothing, without having it compiled together with them.
+
+    A program of many parts then costs the compiling of those that are run. Whoever starts it sees to it with `provide`
+    that they are there: a call of one that is not ends the process.
+    """
+    code = cast(_Kernel, function).py_func
+    nothing = numba.types.none
+
+    def definition(typing_context: Any, *types: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            symbol = _slot((code.__module__, code.__name__, types))
+            kind = context.call_conv.get_function_type(nothing, types).as_pointer()
+            place = builder.module.globals.get(symbol) or ir.GlobalVariable(builder.module, kind, symbol)
+            _call(context, builder, builder.load(place), nothing, types, arguments)
+            return context.get_dummy_value()
+
+        return nothing(*types), generate
+
+    parameters = list(inspect.signature(code).parameters.values())
+    first = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    definition.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
+    definition.__name__ = f"{code.__name__}_later"
+    return cast(F, numba_intrinsic(definition))
+
+
+def provide(*functions: Any) -> None:
+    """Compile kernels, or load them, for all types of arguments with which compiled code may call them later."""
+    wanted = {(function.py_func.__module__, function.py_func.__name__): function for function in functions}
+    for (module, name, types), _ in list(_slots.values()):  # compiling one may add others
+        if (module, name) in wanted:
+            wanted[module, name].compile(types)
 
 
 def _compiled(function: F, **options: Any) -> F:
