@@ -136,6 +136,26 @@ def dense(x: Any, W: Any, b: Any, activation: str = "linear") -> Floats:
     return ACTIVATIONS[activation](pre)
 
 
+def norm(x: Any, scale: Any, bias: Any, heads: int = 1) -> Floats:
+    """Each head of each row less its mean, over its standard deviation, times scale plus bias: x (M, D)."""
+    x = np.asarray(x, np.float64)
+    parts = x.reshape(len(x), heads, -1)
+    normal = (parts - parts.mean(axis=2, keepdims=True)) / np.sqrt(parts.var(axis=2, keepdims=True) + 1e-5)
+    return np.asarray(normal.reshape(x.shape) * scale + bias)
+
+
+def swish(x: Any) -> Floats:
+    """x sigmoid(x)."""
+    return np.asarray(x * sigmoid(np.asarray(x, np.float64)))
+
+
+def causal_conv(x: Any, W: Any, b: Any) -> Floats:
+    """Each column's weighted sum of the last K steps and swish of it: x (T, B, D), W (K, D), b (D,)."""
+    x, K = np.asarray(x, np.float64), len(W)
+    past = np.concatenate([np.zeros((K - 1, *x.shape[1:])), x])
+    return swish(b + np.stack([(past[t : t + K] * np.asarray(W)[:, None]).sum(axis=0) for t in range(len(x))]))
+
+
 def observed_mean(values: Floats, mask: Mask | None) -> float:
     """Mean of the entries whose mask is set; 0 where none is."""
     chosen = values if mask is None else values[np.asarray(mask, bool)]

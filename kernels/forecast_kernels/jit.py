@@ -104,7 +104,7 @@ _import_numba_without_scipy()
 
 _Named = tuple[str, str, tuple[Any, ...]]  # module, name and argument types of a kernel
 _kernels: dict[str, _Named] = {}  # symbol -> the kernel whose code it is
-_slots: dict[str, tuple[_Named, ctypes.c_void_p]] = {}  # symbol -> a kernel that is called later, where its address stands
+_slots: dict[str, tuple[_Named, ctypes.c_void_p]] = {}  # symbol -> a kernel called later, and where its address stands
 
 
 def _symbol(named: _Named) -> str:
