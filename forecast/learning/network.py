@@ -3,7 +3,7 @@
 Notation: B rows a group, T patches, F inputs a patch, H hidden, X extra inputs of the head, P parameters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,12 @@ from threadpoolctl import threadpool_limits
 from forecast.errors import ParameterError
 from forecast_kernels.dense.cpu import dense_workspace
 from forecast_kernels.lstm.cpu import lstm_workspace
-from forecast_kernels.network import cpu as kernels
+from forecast_kernels.network import blocks
+from forecast_kernels.network import table as kernels
 
 Array = npt.NDArray[Any]
 
 ALIGNED = 16  # every buffer starts at a multiple of so many values, which is a cache line or two
-_WORKSPACE = {kernels.LSTM: lstm_workspace, kernels.DENSE: dense_workspace}
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,43 @@ class Layer:
     """One row of the table."""
 
     name: str
-    kind: int  # kernels.DENSE, LSTM, DROPOUT, LAST
+    kind: int  # kernels.DENSE, LSTM, DROPOUT, LAST ...
     n_in: int
     n_out: int
     steps: int  # T before LAST, 1 after
     activation: int = 0  # DENSE: 0 none, 1 ReLU
+    source: str = ""  # the layer whose output it reads; the one before, if not given
+    second: str = ""  # the layer whose output it reads as well, if its kind has two inputs
+    heads: int = 1  # NORM, SLSTM, MLSTM: parts of a row
+    taps: int = 0  # CONV: steps that it sees
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Parameters by name, in the order in which they lie in the buffer."""
+        D, H = self.n_in, self.n_out
         if self.kind == kernels.LSTM:
-            return {"W": (self.n_in, 4 * self.n_out), "R": (self.n_out, 4 * self.n_out), "b": (4 * self.n_out,)}
+            return {"W": (D, 4 * H), "R": (H, 4 * H), "b": (4 * H,)}
         if self.kind == kernels.DENSE:
-            return {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
-        return {}
+            return {"W": (D, H), "b": (H,)}
+        if self.kind == kernels.NORM:
+            return {"scale": (D,), "bias": (D,)}
+        if self.kind == kernels.CONV:
+            return {"W": (self.taps, D), "b": (D,)}
+        return {"scale": (D,)} if self.kind == kernels.SKIP else {}
+
+    @property
+    def packed(self) -> int:
+        """Values of workspace for its matrix products."""
+        if self.kind == kernels.LSTM:
+            return lstm_workspace(self.n_in, self.n_out)
+        return dense_workspace(self.n_in, self.n_out) if self.kind == kernels.DENSE else 0
+
+    def own(self, rows: int, training: bool) -> int:
+        """Values of its private buffers for so many rows."""
+        if self.kind == kernels.LSTM:
+            width, H, kept = self.n_in + self.n_out, self.n_out, self.steps if training else 1
+            return rows * ((kept + 1) * (width + H) + kept * 4 * H + 2 * H)
+        return blocks.own_size(self.kind, rows, self.steps, self.n_in, self.heads)
 
 
 def recurrent_layers(
@@ -144,6 +167,11 @@ class Network:
                 elif layer.kind == kernels.DENSE:
                     named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, layer.n_out)
 
+    def _inputs(self) -> list[tuple[str, str]]:
+        """Which layers' outputs each layer reads; the second is "" where its kind has one input."""
+        before = ["", *(layer.name for layer in self.layers)]
+        return [(layer.source or before[k], layer.second) for k, layer in enumerate(self.layers)]
+
     def load(self, values: dict[str, Array]) -> None:
         """Copy parameters by name; all must be there, in the network's own layout."""
         for name, view in self.views().items():
@@ -163,23 +191,25 @@ class Network:
             return at
 
         where = {"extra": take(rows * extra), "target": take(rows * horizon), "mask": take(rows * horizon)}
-        first = self.layers[0]
-        value = take(first.steps * rows * first.n_in)
-        gradient = -1  # nobody needs the gradient of the input
-        for k, layer in enumerate(self.layers):
-            out_steps = 1 if layer.kind == kernels.LAST else layer.steps
-            out = take(out_steps * rows * layer.n_out)
-            dout = take(out_steps * rows * layer.n_out) if training else 0
-            own, kept = 0, layer.steps if training else 1
-            if layer.kind == kernels.LSTM:
-                width, H = layer.n_in + layer.n_out, layer.n_out
-                own = take(rows * ((kept + 1) * (width + H) + kept * 4 * H + 2 * H))
-            table[k] = (
-                layer.kind, layer.n_in, layer.n_out, layer.activation, layer.steps,
-                self.offsets[k], value, out, gradient, dout, own, kept,
-            )  # fmt: skip
-            value, gradient = out, dout
-        n_packed = max(_WORKSPACE[layer.kind](layer.n_in, layer.n_out) for layer in self.layers if layer.shapes)
+        first, inputs = self.layers[0], self._inputs()
+        # Where the value of each layer lies, and its gradient; "" is the network's input.
+        values, gradients = {"": take(first.steps * rows * first.n_in)}, {"": -1}  # nobody needs the input's gradient
+        for k, (layer, (source, second)) in enumerate(zip(self.layers, inputs, strict=True)):
+            size = rows * layer.n_out * (1 if layer.kind == kernels.LAST else layer.steps)
+            values[layer.name], gradients[layer.name] = take(size), take(size) if training else 0
+            row = {
+                kernels.KIND: layer.kind, kernels.N_IN: layer.n_in, kernels.N_OUT: layer.n_out,
+                kernels.ACTIVATION: layer.activation, kernels.STEPS: layer.steps, kernels.THETA: self.offsets[k],
+                kernels.INPUT: values[source], kernels.OUTPUT: values[layer.name],
+                kernels.D_OUTPUT: gradients[layer.name], kernels.OWN: take(layer.own(rows, training)),
+                kernels.KEPT: layer.steps if training else 1, kernels.HEADS: layer.heads, kernels.TAPS: layer.taps,
+                kernels.SECOND: values[second] if second else 0,
+            }  # fmt: skip
+            table[k, list(row)] = list(row.values())
+        if training:
+            largest = max(rows * layer.steps * layer.n_in for layer in self.layers)
+            _place_gradients(table, inputs, gradients, (take(largest), take(largest)))
+        n_packed = max(layer.packed for layer in self.layers)
         return Plan(rows, table=table, packed=take(n_packed), n_packed=n_packed, size=end, **where)
 
 
@@ -190,6 +220,25 @@ def aligned_zeros(rows: int, columns: int, dtype: npt.DTypeLike) -> Array:
     buffer = np.zeros(rows * columns * dtype.itemsize + line, np.uint8)
     at = -buffer.ctypes.data % line
     return buffer[at : at + rows * columns * dtype.itemsize].view(dtype).reshape(rows, columns)
+
+
+def _place_gradients(
+    table: npt.NDArray[np.int64],
+    inputs: Sequence[tuple[str, str]],
+    gradients: Mapping[str, int],
+    spare: tuple[int, int],
+) -> None:
+    """Where layers write the gradients of their inputs.
+
+    The last reader of a value writes it, those before it write into ``spare`` buffers from where it is added.
+    """
+    written: set[str] = set()
+    columns = (kernels.D_INPUT, kernels.SUM), (kernels.D_SECOND, kernels.SUM_SECOND)
+    for row, names in zip(table[::-1], inputs[::-1], strict=True):
+        for name, (place, total), elsewhere in zip(names, columns, spare, strict=True):
+            again = name in written and gradients[name] >= 0
+            row[place], row[total] = (elsewhere, gradients[name]) if again else (gradients[name], -1)
+            written.add(name)
 
 
 def _size(shape: tuple[int, ...]) -> int:

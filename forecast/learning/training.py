@@ -15,7 +15,7 @@ from forecast.errors import DataError
 from forecast.learning.network import Network, Plan, aligned_zeros
 from forecast.progress import Progress
 from forecast.series.windows import Windows, WindowsBetween
-from forecast_kernels.jit import startable, threads
+from forecast_kernels.jit import compile_for, provide, startable, threads
 from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.windows.cpu import Windowing
@@ -232,6 +232,7 @@ class _Runner:
         learned = network.size if training else 0
         self.gradients = aligned_zeros(groups, learned, dtype)
         self.optimizer = aligned_zeros(3, learned, dtype)  # gradient, first and second moment
+        self.needs = kernels.needed((layer.kind for layer in network.layers), training)
 
     def _run(
         self,
@@ -249,11 +250,16 @@ class _Runner:
         totals, norms = np.zeros((0 if predicting else len(bounds) - 1, 2)), np.zeros(len(rates))
         out = np.empty((len(windows) if predicting else 0, self.objective.spec.horizon * len(self.quantiles)))
         decay, clip = (float(schedule.weight_decay), float(schedule.clip_norm)) if schedule else (0.0, 0.0)
-        startable(kernels.run_batches)(
+        program, arguments = startable(kernels.run_batches), (
             self.table, self.network.theta, self.work, *data, windows, bounds, self.objective.spec, self.heads,
             self.quantiles, self.base, self.scale, mode, self.losses, totals, out, seeds,
             self.gradients, self.optimizer, rates, step + 1, decay, clip, norms,
         )  # fmt: skip
+        if self.needs:
+            compile_for(program, *arguments)
+            provide(*self.needs)
+            self.needs = []
+        program(*arguments)
         return out, totals, norms
 
     def learn(

@@ -207,9 +207,13 @@ def later(function: F) -> F:
 def provide(*functions: Any) -> None:
     """Compile kernels, or load them, for all types of arguments with which compiled code may call them later."""
     wanted = {(function.py_func.__module__, function.py_func.__name__): function for function in functions}
-    for (module, name, types), _ in list(_slots.values()):  # compiling one may add others
-        if (module, name) in wanted:
-            wanted[module, name].compile(types)
+    done: set[str] = set()
+    while new := [symbol for symbol in _slots if symbol not in done]:  # a kernel may be one that calls others later
+        for symbol in new:
+            module, name, types = _slots[symbol][0]
+            if (module, name) in wanted:
+                wanted[module, name].compile(types)
+        done.update(new)
 
 
 def _compiled(function: F, **options: Any) -> F:

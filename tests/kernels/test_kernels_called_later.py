@@ -35,6 +35,16 @@ def choose(which, x, out) -> float:
         negate_later(x, out)
     return x[0]
 
+@kernel
+def between(x, out) -> None:
+    negate_later(x, out)
+
+between_later = later(between)
+
+@kernel
+def deep(x, out) -> None:
+    between_later(x, out)
+
 @parallel_kernel
 def rows(which, x, out) -> None:
     for k in prange(x.shape[0]):
@@ -104,3 +114,15 @@ provide(toys.double)
 print(run(1), run(1, np.float32), len(toys.double.signatures))
 """
     assert run(text) == ["1", "132.0", "132.0", "2"]
+
+
+def test_kernel_called_later_by_one_that_is_called_later_is_provided_with_it(run):
+    text = """
+compile_for(toys.deep, np.zeros(1), np.zeros(1))
+provide(toys.negate, toys.between)
+out = np.zeros(3)
+toys.deep(np.arange(3.0), out)
+print(*out)
+"""
+    for _ in range(2):
+        assert run(text) == ["-0.0", "-1.0", "-2.0"]

@@ -7,64 +7,67 @@ number of threads.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numba import prange
 
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.dropout.cpu import dropout
-from forecast_kernels.jit import Array, flush_denormals, kernel, parallel_kernel
+from forecast_kernels.gate.cpu import add
+from forecast_kernels.jit import Array, flush_denormals, kernel, later, parallel_kernel
 from forecast_kernels.loss.cpu import loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
+from forecast_kernels.network.blocks import block_backward, block_forward
+from forecast_kernels.network.table import (
+    ACTIVATION,
+    D_INPUT,
+    D_OUTPUT,
+    D_SECOND,
+    DENSE,
+    DROPOUT,
+    INPUT,
+    KEPT,
+    KIND,
+    LAST,
+    LSTM,
+    N_IN,
+    N_OUT,
+    NORM,
+    OUTPUT,
+    OWN,
+    STEPS,
+    SUM,
+    SUM_SECOND,
+    THETA,
+    Heads,
+    view2,
+    view3,
+)
 from forecast_kernels.optim.cpu import adam_step, sum_gradients
 from forecast_kernels.scalars import mix
 from forecast_kernels.windows.cpu import Windowing, gather_windows
 
-DENSE, LSTM, DROPOUT, LAST = 0, 1, 2, 3
 LEARN, SCORE, PREDICT = 0, 1, 2
 
-# Columns of the table of layers; offsets count values from the start of theta or of the group's workspace.
-KIND, N_IN, N_OUT, ACTIVATION, STEPS, THETA, INPUT, OUTPUT, D_INPUT, D_OUTPUT, OWN, KEPT = range(12)
-COLUMNS = 12
-
-
-class Heads(NamedTuple):
-    """Where a group's batch lies in its workspace, and how its outputs are judged."""
-
-    extra: int  # offset of (B, X): inputs that the head gets beside the last state
-    target: int  # offset of (B, h)
-    mask: int  # offset of (B, h)
-    n_extra: int  # X
-    packed: int  # offset of the space in which matrices are packed
-    n_packed: int  # its size
-    loss: int  # see loss.cpu
-    delta: float  # of the Huber loss
-    dropout: float  # rate of every DROPOUT layer
-
-
-@kernel
-def _view3(work: Array, offset: int, a: int, b: int, c: int) -> Array:
-    return work[offset : offset + a * b * c].reshape(a, b, c)
-
-
-@kernel
-def _view2(work: Array, offset: int, a: int, b: int) -> Array:
-    return work[offset : offset + a * b].reshape(a, b)
+# of these a program has those that its network needs
+_lstm_forward, _lstm_backward = later(lstm_forward), later(lstm_backward)
+_block_forward, _block_backward = later(block_forward), later(block_backward)
 
 
 @kernel
 def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array]:
     """Private buffers of an LSTM layer: xh, c, gates, dh, dc."""
     S, D, H, at = row[KEPT], row[N_IN], row[N_OUT], row[OWN]
-    xh = _view3(work, at, S + 1, B, D + H)
+    xh = view3(work, at, S + 1, B, D + H)
     at += xh.size
-    c = _view3(work, at, S + 1, B, H)
+    c = view3(work, at, S + 1, B, H)
     at += c.size
-    gates = _view3(work, at, S, B, 4 * H)
+    gates = view3(work, at, S, B, 4 * H)
     at += gates.size
-    dh = _view2(work, at, B, H)
-    return xh, c, gates, dh, _view2(work, at + dh.size, B, H)
+    dh = view2(work, at, B, H)
+    return xh, c, gates, dh, view2(work, at + dh.size, B, H)
 
 
 @kernel
@@ -87,21 +90,23 @@ def network_forward(
             for r in range(B):
                 for j in range(H):
                     xh[0, r, D + j] = c[0, r, j] = 0
-            WR = _view2(theta, at, D + H, 4 * H)
+            WR = view2(theta, at, D + H, 4 * H)
             b = theta[at + WR.size : at + WR.size + 4 * H]
-            x, out = _view3(work, row[INPUT], T, B, D), _view3(work, row[OUTPUT], T, B, H)
-            lstm_forward(x, WR, b, xh, c, gates, out, packed)
+            x, out = view3(work, row[INPUT], T, B, D), view3(work, row[OUTPUT], T, B, H)
+            _lstm_forward(x, WR, b, xh, c, gates, out, packed)
         elif row[KIND] == DENSE:
-            W = _view2(theta, at, D, H)
+            W = view2(theta, at, D, H)
             b = theta[at + W.size : at + W.size + H]
-            x2, out2 = _view2(work, row[INPUT], T * B, D), _view2(work, row[OUTPUT], T * B, H)
+            x2, out2 = view2(work, row[INPUT], T * B, D), view2(work, row[OUTPUT], T * B, H)
             dense_forward(x2, W, b, row[ACTIVATION], out2, packed)
         elif row[KIND] == DROPOUT:
             flat, flat_out = work[row[INPUT] : row[INPUT] + T * B * D], work[row[OUTPUT] : row[OUTPUT] + T * B * D]
             dropout(flat, heads.dropout if training else 0.0, mix(seed, np.uint64(k)), flat_out)
+        elif row[KIND] >= NORM:
+            _block_forward(row, theta, work, B, packed)
         else:  # LAST
-            x, last = _view3(work, row[INPUT], T, B, D), _view2(work, row[OUTPUT], B, H)
-            extra = _view2(work, heads.extra, B, heads.n_extra)
+            x, last = view3(work, row[INPUT], T, B, D), view2(work, row[OUTPUT], B, H)
+            extra = view2(work, heads.extra, B, heads.n_extra)
             for r in range(B):
                 for j in range(D):
                     last[r, j] = x[T - 1, r, j]
@@ -130,15 +135,15 @@ def network_backward(
             for r in range(B):
                 for j in range(H):
                     dh[r, j] = dc[r, j] = 0
-            WR, dWR = _view2(theta, at, D + H, 4 * H), _view2(gradient, at, D + H, 4 * H)
+            WR, dWR = view2(theta, at, D + H, 4 * H), view2(gradient, at, D + H, 4 * H)
             db = gradient[at + WR.size : at + WR.size + 4 * H]
-            dx, dout = _view3(work, max(row[D_INPUT], 0), wanted, B, D), _view3(work, row[D_OUTPUT], T, B, H)
-            lstm_backward(WR, xh, c, gates, dout, dx, dWR, db, dh, dc, packed)
+            dx, dout = view3(work, max(row[D_INPUT], 0), wanted, B, D), view3(work, row[D_OUTPUT], T, B, H)
+            _lstm_backward(WR, xh, c, gates, dout, dx, dWR, db, dh, dc, packed)
         elif row[KIND] == DENSE:
-            W, dW = _view2(theta, at, D, H), _view2(gradient, at, D, H)
+            W, dW = view2(theta, at, D, H), view2(gradient, at, D, H)
             db = gradient[at + W.size : at + W.size + H]
-            x2, out2 = _view2(work, row[INPUT], T * B, D), _view2(work, row[OUTPUT], T * B, H)
-            dx2, dout2 = _view2(work, max(row[D_INPUT], 0), wanted * B, D), _view2(work, row[D_OUTPUT], T * B, H)
+            x2, out2 = view2(work, row[INPUT], T * B, D), view2(work, row[OUTPUT], T * B, H)
+            dx2, dout2 = view2(work, max(row[D_INPUT], 0), wanted * B, D), view2(work, row[D_OUTPUT], T * B, H)
             dense_backward(x2, W, out2, row[ACTIVATION], dout2, dx2, dW, db, packed)
         elif row[KIND] == DROPOUT:
             dflat, dflat_out = (
@@ -146,12 +151,29 @@ def network_backward(
                 work[row[D_OUTPUT] : row[D_OUTPUT] + T * B * D],
             )
             dropout(dflat_out, heads.dropout, mix(seed, np.uint64(k)), dflat)
+        elif row[KIND] >= NORM:
+            _block_backward(row, theta, gradient, work, B, packed)
         else:  # LAST
-            dx, dlast = _view3(work, row[D_INPUT], T, B, D), _view2(work, row[D_OUTPUT], B, H)
+            dx, dlast = view3(work, row[D_INPUT], T, B, D), view2(work, row[D_OUTPUT], B, H)
             for t in range(T):
                 for r in range(B):
                     for j in range(D):
                         dx[t, r, j] = dlast[r, j] if t == T - 1 else 0
+        for d, total in ((row[D_INPUT], row[SUM]), (row[D_SECOND], row[SUM_SECOND])):
+            if total >= 0:
+                add(work[d : d + T * B * D], work[total : total + T * B * D])
+
+
+_network_backward = later(network_backward)
+
+
+def needed(kinds: Iterable[int], learns: bool) -> list[Any]:
+    """The kernels that layers of these kinds call later: have them there (`jit.provide`) before `run_batches`."""
+    kinds = set(kinds)
+    found = [lstm_forward] * (LSTM in kinds) + [block_forward] * (max(kinds) >= NORM)
+    if learns:
+        found += [network_backward] + [lstm_backward] * (LSTM in kinds) + [block_backward] * (max(kinds) >= NORM)
+    return found
 
 
 @kernel
@@ -182,19 +204,19 @@ def run_group(
     before = flush_denormals(True)
     B, h, Q = windows.shape[0], spec.horizon, quantiles.shape[0]
     first, final = table[0], table[table.shape[0] - 1]
-    x = _view3(work, first[INPUT], first[STEPS], B, first[N_IN])
-    extra = _view2(work, heads.extra, B, heads.n_extra)
-    target, mask = _view2(work, heads.target, B, h), _view2(work, heads.mask, B, h)
+    x = view3(work, first[INPUT], first[STEPS], B, first[N_IN])
+    extra = view2(work, heads.extra, B, heads.n_extra)
+    target, mask = view2(work, heads.target, B, h), view2(work, heads.mask, B, h)
     gather_windows(y, indptr, levels, floors, exog, spans, statics, windows, spec, x, extra, base, scale, target, mask)
 
     network_forward(table, theta, work, B, heads, mode == LEARN, seed)
-    output = _view2(work, final[OUTPUT], B, final[N_OUT])
+    output = view2(work, final[OUTPUT], B, final[N_OUT])
     if mode == PREDICT:
         for r in range(B):
             for k in range(h * Q):
                 out[r, k] = base[r, k // Q] + scale[r] * output[r, k]
     else:
-        doutput = _view2(work, final[D_OUTPUT], B, final[N_OUT])
+        doutput = view2(work, final[D_OUTPUT], B, final[N_OUT])
         delta = theta.dtype.type(heads.delta)
         losses[0] = loss_forward_backward(heads.loss, output, target, mask, quantiles, delta, doutput)
         losses[1] = 0
@@ -202,7 +224,7 @@ def run_group(
             for j in range(h):
                 losses[1] += mask[r, j] * Q
         if mode == LEARN:
-            network_backward(table, theta, gradient, work, B, heads, seed)
+            _network_backward(table, theta, gradient, work, B, heads, seed)
     flush_denormals(before)
 
 

@@ -1,0 +1,109 @@
+"""The layers of which blocks are made: residual branches around a cell or a gated feed-forward layer.
+
+Notation: B rows a group, T patches, D inputs, H outputs, N heads, K width of the convolution; M = T B. A layer is a row
+of the table; ``x`` and ``y`` are its two inputs.
+"""
+
+from forecast_kernels.conv.cpu import conv_backward, conv_forward
+from forecast_kernels.gate.cpu import add, gate_backward, gate_forward, skip_backward, skip_forward
+from forecast_kernels.jit import Array, kernel
+from forecast_kernels.network.table import (
+    ADD,
+    CONV,
+    D_INPUT,
+    D_OUTPUT,
+    D_SECOND,
+    GATE,
+    HEADS,
+    INPUT,
+    KIND,
+    N_IN,
+    N_OUT,
+    NORM,
+    OUTPUT,
+    OWN,
+    SECOND,
+    SKIP,
+    STEPS,
+    THETA,
+    TAPS,
+    view2,
+    view3,
+)
+from forecast_kernels.norm.cpu import norm_backward, norm_forward
+
+
+def own_size(kind: int, rows: int, steps: int, inputs: int, heads: int) -> int:
+    """Values of private buffers of a layer that is not a cell."""
+    return {NORM: 2 * heads, CONV: inputs}.get(kind, 0) * rows * steps
+
+
+@kernel
+def block_forward(
+    row: Array,  # (COLUMNS,) read: the layer
+    theta: Array,  # (P,) read
+    work: Array,  # (W,) the group's workspace: inputs read, output and private buffers written
+    B: int,  # rows
+    packed: Array,  # workspace of matrix products
+) -> None:
+    """One layer of a block."""
+    T, D, at, own = row[STEPS], row[N_IN], row[THETA], row[OWN]
+    x, out = view2(work, row[INPUT], T * B, D), view2(work, row[OUTPUT], T * B, row[N_OUT])
+    y = view2(work, row[SECOND], T * B, D)
+    if row[KIND] == NORM:
+        moments = view3(work, own, T * B, row[HEADS], 2)
+        norm_forward(x, theta[at : at + D], theta[at + D : at + 2 * D], moments, out)
+    elif row[KIND] == CONV:
+        K, pre = row[TAPS], view3(work, own, T, B, D)
+        W, b = view2(theta, at, K, D), theta[at + K * D : at + K * D + D]
+        conv_forward(x.reshape(T, B, D), W, b, pre, out.reshape(T, B, D))
+    elif row[KIND] == GATE:
+        gate_forward(x.reshape(x.size), y.reshape(y.size), out.reshape(out.size))
+    elif row[KIND] == SKIP:
+        skip_forward(x, y, theta[at : at + D], out)
+    else:  # ADD
+        _copy(x, out)
+        add(y.reshape(y.size), out.reshape(out.size))
+
+
+@kernel
+def block_backward(
+    row: Array,  # (COLUMNS,) read: the layer
+    theta: Array,  # (P,) read
+    gradient: Array,  # (P,) written, the part of this layer
+    work: Array,  # (W,) as forward left it, with the gradient of the output; those of the inputs written
+    B: int,  # rows
+    packed: Array,  # workspace of matrix products
+) -> None:
+    """Gradients of one layer of a block."""
+    T, D, at, own = row[STEPS], row[N_IN], row[THETA], row[OWN]
+    x, y = view2(work, row[INPUT], T * B, D), view2(work, row[SECOND], T * B, D)
+    dx, dy = view2(work, row[D_INPUT], T * B, D), view2(work, row[D_SECOND], T * B, D)
+    dout = view2(work, row[D_OUTPUT], T * B, row[N_OUT])
+    if row[KIND] == NORM:
+        moments = view3(work, own, T * B, row[HEADS], 2)
+        ds, db = gradient[at : at + D], gradient[at + D : at + 2 * D]
+        norm_backward(x, theta[at : at + D], moments, dout, dx, ds, db)
+    elif row[KIND] == CONV:
+        K, pre = row[TAPS], view3(work, own, T, B, D)
+        W, dW, db = view2(theta, at, K, D), view2(gradient, at, K, D), gradient[at + K * D : at + K * D + D]
+        conv_backward(x.reshape(T, B, D), W, pre, dout.reshape(T, B, D), dx.reshape(T, B, D), dW, db)
+    elif row[KIND] == GATE:
+        gate_backward(
+            x.reshape(x.size), y.reshape(y.size), dout.reshape(x.size), dx.reshape(x.size), dy.reshape(y.size)
+        )
+    elif row[KIND] == SKIP:
+        skip_backward(y, theta[at : at + D], dout, dx, dy, gradient[at : at + D])
+    else:  # ADD
+        _copy(dout, dx)
+        _copy(dout, dy)
+
+
+@kernel
+def _copy(
+    x: Array,  # (M, D) read
+    out: Array,  # (M, D) written
+) -> None:
+    for r in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[r, j] = x[r, j]
