@@ -12,10 +12,12 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from forecast.errors import ParameterError
+from forecast.learning.initial import draw
 from forecast_kernels.dense.cpu import dense_workspace
 from forecast_kernels.lstm.cpu import lstm_workspace
 from forecast_kernels.network import blocks
 from forecast_kernels.network import table as kernels
+from forecast_kernels.network.cells import cell_workspace
 
 Array = npt.NDArray[Any]
 
@@ -49,6 +51,12 @@ class Layer:
             return {"scale": (D,), "bias": (D,)}
         if self.kind == kernels.CONV:
             return {"W": (self.taps, D), "b": (D,)}
+        if self.kind == kernels.SLSTM:
+            P = H // self.heads
+            return {"Wx": (D, 2 * H), "Wy": (D, 2 * H), "R": (self.heads, P, 4 * P), "b": (4 * H,)}
+        if self.kind == kernels.MLSTM:
+            P = H // self.heads
+            return {"W": (3, self.heads, P, P), "b": (3, H), "Wg": (2, H, self.heads), "bg": (2, self.heads)}
         return {"scale": (D,)} if self.kind == kernels.SKIP else {}
 
     @property
@@ -56,14 +64,17 @@ class Layer:
         """Values of workspace for its matrix products."""
         if self.kind == kernels.LSTM:
             return lstm_workspace(self.n_in, self.n_out)
+        if self.kind in (kernels.SLSTM, kernels.MLSTM):
+            return cell_workspace(self.n_in, self.n_out, self.heads, self.steps)
         return dense_workspace(self.n_in, self.n_out) if self.kind == kernels.DENSE else 0
 
     def own(self, rows: int, training: bool) -> int:
         """Values of its private buffers for so many rows."""
+        kept = self.steps if training else 1
         if self.kind == kernels.LSTM:
-            width, H, kept = self.n_in + self.n_out, self.n_out, self.steps if training else 1
+            width, H = self.n_in + self.n_out, self.n_out
             return rows * ((kept + 1) * (width + H) + kept * 4 * H + 2 * H)
-        return blocks.own_size(self.kind, rows, self.steps, self.n_in, self.heads)
+        return blocks.own_size(self.kind, rows, self.steps, kept, self.n_out, self.heads)
 
 
 def recurrent_layers(
@@ -98,8 +109,13 @@ def recurrent_layers(
             stack.append(Layer(f"dropout.{k}", kernels.DROPOUT, width, width, steps))
         stack.append(Layer(f"lstm.{k}", kernels.LSTM, width, hidden, steps))
         width = hidden
-    stack.append(Layer("last", kernels.LAST, width, width + extra, steps))
-    width += extra
+    return stack + head_layers(stack[-1], extra=extra, head=head, outputs=outputs)
+
+
+def head_layers(before: Layer, *, extra: int, head: int, outputs: int) -> list[Layer]:
+    """Last step of a layer and extras -> [hidden layer] -> outputs; see `recurrent_layers`."""
+    width = before.n_out + extra
+    stack = [Layer("last", kernels.LAST, before.n_out, width, before.steps)]
     if head:
         stack.append(Layer("hidden", kernels.DENSE, width, head, 1, activation=1))
         width = head
@@ -154,18 +170,14 @@ class Network:
         return named
 
     def initialise(self, seed: int) -> None:
-        """Draw parameters: W Glorot uniform, R orthogonal, biases 0 but the forget gates' 1."""
+        """Draw parameters, as `initial.draw` says."""
         rng = np.random.default_rng(seed)
         self.theta[:] = 0
         named = self.views()
         with threadpool_limits(1):  # on a busy machine BLAS's threads take seconds for what one does in milliseconds
             for layer in self.layers:
-                if layer.kind == kernels.LSTM:
-                    named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, 4 * layer.n_out)
-                    named[f"{layer.name}.R"][:] = _orthogonal(rng, layer.n_out, 4 * layer.n_out)
-                    named[f"{layer.name}.b"][layer.n_out : 2 * layer.n_out] = 1
-                elif layer.kind == kernels.DENSE:
-                    named[f"{layer.name}.W"][:] = _glorot(rng, layer.n_in, layer.n_out)
+                for name, values in draw(layer, rng).items():
+                    named[f"{layer.name}.{name}"][:] = values
 
     def _inputs(self) -> list[tuple[str, str]]:
         """Which layers' outputs each layer reads; the second is "" where its kind has one input."""
@@ -243,13 +255,3 @@ def _place_gradients(
 
 def _size(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape))
-
-
-def _glorot(rng: np.random.Generator, n_in: int, n_out: int) -> Array:
-    limit = np.sqrt(6 / (n_in + n_out))
-    return rng.uniform(-limit, limit, (n_in, n_out))
-
-
-def _orthogonal(rng: np.random.Generator, n_in: int, n_out: int) -> Array:
-    q, r = np.linalg.qr(rng.standard_normal((n_out, n_in)))
-    return np.asarray((q * np.sign(np.diag(r))).T)

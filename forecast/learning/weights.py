@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from forecast.errors import ModelFileError, ParameterError
 from forecast.learning.network import Network
-from forecast_kernels.network import cpu as kernels
+from forecast_kernels.network import table as kernels
 
 Arrays = dict[str, npt.NDArray[Any]]
 

@@ -9,7 +9,7 @@ import pytest
 from forecast.learning.network import Network, recurrent_layers
 from forecast.learning.training import Objective, Schedule, WindowData, _Runner
 from forecast_kernels.jit import threads
-from forecast_kernels.network.cpu import KIND, LAST, N_OUT, OUTPUT, STEPS
+from forecast_kernels.network.table import KIND, LAST, N_OUT, OUTPUT, STEPS
 from forecast_kernels.windows.cpu import MEAN, Windowing
 from tests import naive
 

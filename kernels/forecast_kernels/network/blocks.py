@@ -7,8 +7,15 @@ of the table; ``x`` and ``y`` are its two inputs.
 from forecast_kernels.conv.cpu import conv_backward, conv_forward
 from forecast_kernels.gate.cpu import add, gate_backward, gate_forward, skip_backward, skip_forward
 from forecast_kernels.jit import Array, kernel
+from forecast_kernels.network.cells import (
+    mlstm_layer_backward,
+    mlstm_layer_forward,
+    mlstm_own_size,
+    slstm_layer_backward,
+    slstm_layer_forward,
+    slstm_own_size,
+)
 from forecast_kernels.network.table import (
-    ADD,
     CONV,
     D_INPUT,
     D_OUTPUT,
@@ -17,6 +24,7 @@ from forecast_kernels.network.table import (
     HEADS,
     INPUT,
     KIND,
+    MLSTM,
     N_IN,
     N_OUT,
     NORM,
@@ -24,18 +32,23 @@ from forecast_kernels.network.table import (
     OWN,
     SECOND,
     SKIP,
+    SLSTM,
     STEPS,
-    THETA,
     TAPS,
+    THETA,
     view2,
     view3,
 )
 from forecast_kernels.norm.cpu import norm_backward, norm_forward
 
 
-def own_size(kind: int, rows: int, steps: int, inputs: int, heads: int) -> int:
-    """Values of private buffers of a layer that is not a cell."""
-    return {NORM: 2 * heads, CONV: inputs}.get(kind, 0) * rows * steps
+def own_size(kind: int, rows: int, steps: int, kept: int, hidden: int, heads: int) -> int:
+    """Values of private buffers of a layer."""
+    if kind == SLSTM:
+        return slstm_own_size(rows, steps, kept, hidden)
+    if kind == MLSTM:
+        return mlstm_own_size(rows, steps, hidden, heads)
+    return {NORM: 2 * heads, CONV: hidden}.get(kind, 0) * rows * steps
 
 
 @kernel
@@ -57,6 +70,10 @@ def block_forward(
         K, pre = row[TAPS], view3(work, own, T, B, D)
         W, b = view2(theta, at, K, D), theta[at + K * D : at + K * D + D]
         conv_forward(x.reshape(T, B, D), W, b, pre, out.reshape(T, B, D))
+    elif row[KIND] == SLSTM:
+        slstm_layer_forward(row, theta, work, B, packed)
+    elif row[KIND] == MLSTM:
+        mlstm_layer_forward(row, theta, work, B, packed)
     elif row[KIND] == GATE:
         gate_forward(x.reshape(x.size), y.reshape(y.size), out.reshape(out.size))
     elif row[KIND] == SKIP:
@@ -88,6 +105,10 @@ def block_backward(
         K, pre = row[TAPS], view3(work, own, T, B, D)
         W, dW, db = view2(theta, at, K, D), view2(gradient, at, K, D), gradient[at + K * D : at + K * D + D]
         conv_backward(x.reshape(T, B, D), W, pre, dout.reshape(T, B, D), dx.reshape(T, B, D), dW, db)
+    elif row[KIND] == SLSTM:
+        slstm_layer_backward(row, theta, gradient, work, B, packed)
+    elif row[KIND] == MLSTM:
+        mlstm_layer_backward(row, theta, gradient, work, B, packed)
     elif row[KIND] == GATE:
         gate_backward(
             x.reshape(x.size), y.reshape(y.size), dout.reshape(x.size), dx.reshape(x.size), dy.reshape(y.size)

@@ -30,7 +30,6 @@ from forecast_kernels.network.table import (
     INPUT,
     KEPT,
     KIND,
-    LAST,
     LSTM,
     N_IN,
     N_OUT,
