@@ -59,9 +59,13 @@ def heads_backward(
         for j in range(H):
             db[j] += row[j]
     for n in range(N):
+        for p in range(P):
+            row = dW[n, p]
+            for j in range(P):
+                row[j] = 0
         copy_transposed(place(W[n], 0), P, P, P, place(work, 0), Q)
         product(place(dout, n * P), H, 1, place(work, 0), Q, P, place(dx, n * P), H, M, P, False)
         for start in range(0, M, DEPTH):
             depth, here = min(DEPTH, M - start), start * H + n * P
             copy_rows(place(dout, here), H, depth, P, place(work, 0), Q)
-            product(place(x, here), 1, H, place(work, 0), Q, depth, place(dW[n], 0), P, P, P, start > 0)
+            product(place(x, here), 1, H, place(work, 0), Q, depth, place(dW[n], 0), P, P, P, True)
