@@ -59,13 +59,12 @@ class Layer:
             return {"W": (3, self.heads, P, P), "b": (3, H), "Wg": (2, H, self.heads), "bg": (2, self.heads)}
         return {"scale": (D,)} if self.kind == kernels.SKIP else {}
 
-    @property
-    def packed(self) -> int:
-        """Values of workspace for its matrix products."""
+    def packed(self, rows: int) -> int:
+        """Values of workspace for its matrix products, of so many rows."""
         if self.kind == kernels.LSTM:
             return lstm_workspace(self.n_in, self.n_out)
         if self.kind in (kernels.SLSTM, kernels.MLSTM):
-            return cell_workspace(self.n_in, self.n_out, self.heads, self.steps)
+            return cell_workspace(rows, self.steps, self.n_in, self.n_out, self.heads)
         return dense_workspace(self.n_in, self.n_out) if self.kind == kernels.DENSE else 0
 
     def own(self, rows: int, training: bool) -> int:
@@ -221,7 +220,7 @@ class Network:
         if training:
             largest = max(rows * layer.steps * layer.n_in for layer in self.layers)
             _place_gradients(table, inputs, gradients, (take(largest), take(largest)))
-        n_packed = max(layer.packed for layer in self.layers)
+        n_packed = max(layer.packed(rows) for layer in self.layers)
         return Plan(rows, table=table, packed=take(n_packed), n_packed=n_packed, size=end, **where)
 
 

@@ -48,11 +48,12 @@ def mlstm_own_size(rows: int, steps: int, hidden: int, heads: int) -> int:
     return rows * (7 * steps * hidden + 8 * steps * heads + heads + memories * hidden * (P + 1))
 
 
-def cell_workspace(inputs: int, hidden: int, heads: int, steps: int) -> int:
+def cell_workspace(rows: int, steps: int, inputs: int, hidden: int, heads: int) -> int:
     """Values of workspace that layers of both kinds need."""
     P = hidden // heads
     products = packed_size(max(inputs, DEPTH), 2 * hidden), packed_size(2 * hidden, inputs)
-    return max(*products, slstm_workspace(hidden, heads), heads_workspace(P), mlstm_workspace(min(CHUNK, steps), P))
+    recurrent = slstm_workspace(rows, hidden, heads), mlstm_workspace(min(CHUNK, steps), P)
+    return max(*products, *recurrent, heads_workspace(P))
 
 
 @kernel
@@ -65,7 +66,7 @@ def _slstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array
     pre, at = view3(work, at, T, B, 4 * H), at + T * B * 4 * H
     size = 4 * H * (S + 1) * B
     states, at = work[at : at + size].reshape(4, N, S + 1, B, P), at + size
-    gates, at = work[at : at + S * B * 4 * H].reshape(N, S, B, 4 * P), at + S * B * 4 * H
+    gates, at = work[at : at + S * B * 4 * H].reshape(N, S, 4, B, P), at + S * B * 4 * H
     return of_x, of_y, pre, states, gates, work[at : at + 3 * B * H].reshape(3, N, B, P)
 
 
@@ -75,7 +76,7 @@ def slstm_layer_forward(
     theta: Array,  # (P,) read: Wx (D, 2H) and Wy (D, 2H), heads side by side; R (N, P, 4P); b (4H,)
     work: Array,  # (W,) the group's workspace: inputs read, output and private buffers written
     B: int,  # rows
-    packed: Array,  # at least cell_workspace(D, H, N, T) values
+    packed: Array,  # at least cell_workspace(B, T, D, H, N) values
 ) -> None:
     """sLSTM from the state in which nothing was seen."""
     T, D, H, N, at = row[STEPS], row[N_IN], row[N_OUT], row[HEADS], row[THETA]
@@ -110,7 +111,7 @@ def slstm_layer_backward(
     gradient: Array,  # (P,) written, the part of this layer
     work: Array,  # (W,) as forward left it, with the gradient of the output; those of the inputs written
     B: int,  # rows
-    packed: Array,  # at least cell_workspace(D, H, N, T) values
+    packed: Array,  # at least cell_workspace(B, T, D, H, N) values
 ) -> None:
     """Gradients of an sLSTM layer."""
     T, D, H, N, at = row[STEPS], row[N_IN], row[N_OUT], row[HEADS], row[THETA]
@@ -178,7 +179,7 @@ def mlstm_layer_forward(
     theta: Array,  # (P,) read: see `_mlstm_parameters`
     work: Array,  # (W,) the group's workspace: inputs read, output and private buffers written
     B: int,  # rows
-    packed: Array,  # at least cell_workspace(H, H, N, T) values
+    packed: Array,  # at least cell_workspace(B, T, H, H, N) values
 ) -> None:
     """mLSTM from an empty memory."""
     T, H, N = row[STEPS], row[N_OUT], row[HEADS]
@@ -202,7 +203,7 @@ def mlstm_layer_backward(
     gradient: Array,  # (P,) written, the part of this layer
     work: Array,  # (W,) as forward left it, with the gradient of the output; those of the inputs written
     B: int,  # rows
-    packed: Array,  # at least cell_workspace(H, H, N, T) values
+    packed: Array,  # at least cell_workspace(B, T, H, H, N) values
 ) -> None:
     """Gradients of an mLSTM layer."""
     T, H, N = row[STEPS], row[N_OUT], row[HEADS]

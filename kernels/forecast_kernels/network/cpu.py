@@ -168,11 +168,12 @@ _network_backward = later(network_backward)
 
 def needed(kinds: Iterable[int], learns: bool) -> list[Any]:
     """The kernels that layers of these kinds call later: have them there (`jit.provide`) before `run_batches`."""
-    kinds = set(kinds)
-    found = [lstm_forward] * (LSTM in kinds) + [block_forward] * (max(kinds) >= NORM)
-    if learns:
-        found += [network_backward] + [lstm_backward] * (LSTM in kinds) + [block_backward] * (max(kinds) >= NORM)
-    return found
+    kinds, found = set(kinds), list[Any]()
+    if LSTM in kinds:
+        found += [lstm_forward, lstm_backward] if learns else [lstm_forward]
+    if max(kinds) >= NORM:
+        found += [block_forward, block_backward] if learns else [block_forward]
+    return [*found, network_backward] if learns else found
 
 
 @kernel
