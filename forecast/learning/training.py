@@ -18,6 +18,7 @@ from forecast.series.windows import Windows, WindowsBetween
 from forecast_kernels.jit import compile_for, provide, startable, threads
 from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
+from forecast_kernels.network.table import Heads
 from forecast_kernels.windows.cpu import Windowing
 
 Array = npt.NDArray[Any]
@@ -61,9 +62,9 @@ class Objective:
         """Inputs of the head beside the last state; see ``extra`` of the kernel that gathers windows."""
         return self.spec.horizon * ((self.spec.season > 0) + self.spec.known) + self.covariates + self.statics
 
-    def heads(self, plan: Plan) -> kernels.Heads:
+    def heads(self, plan: Plan) -> Heads:
         # float(): an int would be another type to Numba, and compile the whole network again
-        return kernels.Heads(
+        return Heads(
             plan.extra, plan.target, plan.mask, self.extra, plan.packed, plan.n_packed, LOSSES[self.loss],
             float(self.delta), float(self.dropout),
         )  # fmt: skip

@@ -109,7 +109,7 @@ class Model(ABC):
     """A forecasting method as an immutable config: subclasses are frozen dataclasses, checked on construction."""
 
     is_network: ClassVar[bool] = False  # networks are judged against the baselines in the verdict
-    kernels: ClassVar[str | None] = None  # the group that ``learning.warmup`` compiles for it
+    kernels: ClassVar[tuple[str, ...]] = ()  # the groups that ``learning.warmup`` compiles for it
     default_name: ClassVar[str]
     fitted_type: ClassVar[type[Fitted]]
     alias: str | None
@@ -167,7 +167,7 @@ def covariate_notes(models: Sequence[Model], panel: Panel) -> list[str]:
 
 def compile_kernels(models: Iterable[Model], progress: Progress | None = None) -> None:
     """Compile what these models need, or do nothing if it is: together, which takes less time than one by one."""
-    groups = dict.fromkeys(model.kernels for model in models if model.kernels is not None)
+    groups = dict.fromkeys(group for model in models for group in model.kernels)
     if groups:
         from forecast.learning.warmup import warmup
 

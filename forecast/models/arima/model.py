@@ -31,7 +31,7 @@ ENGINES = ("compiled", "statsmodels")
 class SeriesARIMA(Model):
     """What the two models share: a fit for each series on its own."""
 
-    kernels: ClassVar[str] = "arima"
+    kernels: ClassVar[tuple[str, ...]] = ("arima",)
     fitted_type = FittedARIMA
     engine: str
     ic: str
@@ -55,7 +55,7 @@ class SeriesARIMA(Model):
         check_observed(panel, self.name)
         self.check_positive(panel)
         season = self.season_length or panel.season_length
-        warmup(progress, self.kernels)
+        warmup(progress, *self.kernels)
         names = panel.declared.known if self.covariates else ()
         histories = [(panel.series(s), panel.regressors(s)[:, : len(names)]) for s in range(len(panel))]
         jobs = 1 if self.engine == "statsmodels" else self.n_jobs or _cores()  # it works under the interpreter's lock

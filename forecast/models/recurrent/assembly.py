@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from forecast.learning.network import Network, recurrent_layers
+from forecast.learning.network import Network
 from forecast.learning.training import Objective, Schedule, WindowData
 from forecast.models.recurrent.checks import SCALERS, UNITS
 from forecast.models.recurrent.inputs import Arrays, Inputs
@@ -15,35 +15,29 @@ from forecast.series.windows import Windows, WindowsBetween
 from forecast_kernels.windows.cpu import Windowing
 
 if TYPE_CHECKING:
-    from forecast.models.recurrent.lstm import LSTM
+    from forecast.models.recurrent.base import PatchNetwork
 
 
-def build_network(resolved: "LSTM", inputs: Inputs) -> tuple[Network, Objective]:
+def build_network(resolved: "PatchNetwork", inputs: Inputs) -> tuple[Network, Objective]:
     """An empty network and its objective, from a config without None."""
     r = resolved
     assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
-    assert r.season_length is not None and r.hidden_size is not None and r.num_layers is not None
-    assert r.embedding_size is not None and r.head_size is not None
+    assert r.season_length is not None
     sizes = (r.context_length, r.patch_length, r.horizon, r.season_length)
     how = (SCALERS[r.scaler], r.mask_input, UNITS[r.unit])
     spec = Windowing(*map(int, (*sizes, *how, len(inputs.known))))  # other integer types would be compiled for anew
     quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
     objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.covariates, inputs.statics)
-    layers = recurrent_layers(
+    layers = r.layers(
         steps=r.context_length // r.patch_length,
         inputs=r.patch_length * (1 + r.mask_input + inputs.covariates - (len(inputs.known) if r.season_length else 0)),
-        embed=r.embedding_size,
-        hidden=r.hidden_size,
-        layers=r.num_layers,
-        dropout=r.dropout > 0,
         extra=objective.extra,
-        head=r.head_size,
         outputs=r.horizon * len(quantiles),
     )
     return Network(layers), objective
 
 
-def window_data(resolved: "LSTM", panel: Panel, exog: Arrays) -> tuple[WindowData, npt.NDArray[np.bool_]]:
+def window_data(resolved: "PatchNetwork", panel: Panel, exog: Arrays) -> tuple[WindowData, npt.NDArray[np.bool_]]:
     """What windows are gathered from, and which series are in logarithms."""
     log = np.zeros(len(panel), bool)
     if resolved.transform == "log":
@@ -56,7 +50,7 @@ def window_data(resolved: "LSTM", panel: Panel, exog: Arrays) -> tuple[WindowDat
     return WindowData(y, panel.indptr, stats, floors, *exog), log
 
 
-def training_windows(resolved: "LSTM", panel: Panel) -> tuple[WindowsBetween, Windows]:
+def training_windows(resolved: "PatchNetwork", panel: Panel) -> tuple[WindowsBetween, Windows]:
     """Training windows, and those that forecast the held-out values."""
     lengths, season = panel.lengths, resolved.season_length or 0
     context, horizon = int(resolved.context_length or 1), int(resolved.horizon or 1)
@@ -71,7 +65,7 @@ def training_windows(resolved: "LSTM", panel: Panel) -> tuple[WindowsBetween, Wi
     return WindowsBetween(first, last), WindowsBetween(judged, np.maximum(lengths - horizon, judged))[:]
 
 
-def schedule_of(model: "LSTM", windows: int) -> Schedule:
+def schedule_of(model: "PatchNetwork", windows: int) -> Schedule:
     assert model.batch_size is not None
     per_epoch = -(-windows // model.batch_size)
     limits = [model.max_steps, model.max_epochs and model.max_epochs * per_epoch]

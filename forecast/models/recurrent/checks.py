@@ -13,14 +13,15 @@ from forecast.learning.training import LOSSES, SCHEDULES
 from forecast_kernels.windows import cpu as kernels
 
 if TYPE_CHECKING:
-    from forecast.models.recurrent.lstm import LSTM
+    from forecast.models.recurrent.base import PatchNetwork
 
 UNITS = {"deviation": kernels.DEVIATION, "difference": kernels.DIFFERENCE}
 SCALERS = {"none": kernels.NONE, "last": kernels.LAST, "mean": kernels.MEAN, "series": kernels.SERIES}
 
 _LEAST = {
     "horizon": 1, "context_length": 1, "patch_length": 1, "season_length": 0, "hidden_size": 1, "num_layers": 1,
-    "embedding_size": 0, "head_size": 0, "batch_size": 1, "max_steps": 0, "max_epochs": 1, "seed": 0, "n_members": 1,
+    "embedding_size": 0, "head_size": 0, "num_heads": 1, "conv_width": 0,
+    "batch_size": 1, "max_steps": 0, "max_epochs": 1, "seed": 0, "n_members": 1,
     "early_stopping_patience": 0, "val_size": 0, "val_check_steps": 1,
     "num_threads": 1,
 }  # fmt: skip
@@ -37,35 +38,37 @@ _CHOICES = {
 }  # fmt: skip
 
 
-def check_config(model: "LSTM") -> None:
+def check_config(model: "PatchNetwork") -> None:
     """Check every field by itself, then those that depend on each other."""
+    whose = f"{type(model).__name__}'s"
     may_be_none = {field.name for field in fields(model) if field.default is None}
-    for name, least in _LEAST.items():
+    names = {field.name for field in fields(model)}
+    for name, least in ((name, least) for name, least in _LEAST.items() if name in names):
         value = getattr(model, name)
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
         if not whole and not (value is None and name in may_be_none):
-            raise ParameterError(f"LSTM's {name} is {value!r}; it must be a whole number of at least {least}.")
+            raise ParameterError(f"{whose} {name} is {value!r}; it must be a whole number of at least {least}.")
     for name, (allowed, range_) in _RANGES.items():
         value = getattr(model, name)
         if not isinstance(value, Real) or isinstance(value, bool) or not allowed(float(value)):
-            raise ParameterError(f"LSTM's {name} is {value!r}; it must be a number {range_}.")
+            raise ParameterError(f"{whose} {name} is {value!r}; it must be a number {range_}.")
     for name, choices in _CHOICES.items():
         if getattr(model, name) not in choices:
-            raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be one of {', '.join(choices)}.")
+            raise ParameterError(f"{whose} {name} is {getattr(model, name)!r}; it must be one of {', '.join(choices)}.")
     if model.point == "mean" and model.loss not in ("quantile", "squared"):
-        raise ParameterError(f"LSTM's loss {model.loss!r} learns no mean; take loss='quantile' or leave point out.")
+        raise ParameterError(f"{whose} loss {model.loss!r} learns no mean; take loss='quantile' or leave point out.")
     for name in ("mask_input", "covariates"):
         if not isinstance(getattr(model, name), bool):
-            raise ParameterError(f"LSTM's {name} is {getattr(model, name)!r}; it must be True or False.")
+            raise ParameterError(f"{whose} {name} is {getattr(model, name)!r}; it must be True or False.")
     if not _are_probabilities(model.quantiles):
         raise ParameterError(
-            f"LSTM's quantiles are {model.quantiles}; they must ascend strictly between 0 and 1 and hold 0.5."
+            f"{whose} quantiles are {model.quantiles}; they must ascend strictly between 0 and 1 and hold 0.5."
         )
     patch, context = model.patch_length, model.context_length
     if patch is not None and context is not None and patch > context:
-        raise ParameterError(f"LSTM's patch_length {patch} is longer than its context_length {context}.")
+        raise ParameterError(f"{whose} patch_length {patch} is longer than its context_length {context}.")
     if model.early_stopping_patience and not model.val_size:
-        raise ParameterError("LSTM's early_stopping_patience needs val_size: the values held out to judge by.")
+        raise ParameterError(f"{whose} early_stopping_patience needs val_size: the values held out to judge by.")
 
 
 def _are_probabilities(values: Any) -> bool:
