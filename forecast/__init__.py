@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from forecast.models.arima import ARIMA, AutoARIMA
     from forecast.models.naive import Drift, HistoricMean, Naive, SeasonalNaive
     from forecast.models.naive2 import Naive2
-    from forecast.models.recurrent import LSTM
+    from forecast.models.recurrent import LSTM, XLSTM
     from forecast.models.smoothing import AutoETS, Theta
     from forecast.series import datasets
     from forecast.series.frame import read_panel
@@ -41,7 +41,7 @@ _PLACES = {
     "forecast.models.arima": ("ARIMA", "AutoARIMA"),
     "forecast.models.naive": ("Drift", "HistoricMean", "Naive", "SeasonalNaive"),
     "forecast.models.naive2": ("Naive2",),
-    "forecast.models.recurrent": ("LSTM",),
+    "forecast.models.recurrent": ("LSTM", "XLSTM"),
     "forecast.models.smoothing": ("AutoETS", "Theta"),
     "forecast.series.frame": ("read_panel",),
 }
@@ -59,6 +59,7 @@ __all__ = [  # noqa: RUF022 - by kind
     "Naive2",
     "SeasonalNaive",
     "Theta",
+    "XLSTM",
     "backtest",
     "datasets",
     "evaluate",

@@ -49,8 +49,8 @@ Models = Annotated[
     typer.Option(
         "--models",
         metavar="NAMES",
-        help="Any of lstm, auto-arima, arima, auto-ets, theta, seasonal-naive, naive2, naive, drift, historic-mean, "
-        "joined by commas.",
+        help="Any of lstm, xlstm, auto-arima, arima, auto-ets, theta, seasonal-naive, naive2, naive, drift, "
+        "historic-mean, joined by commas.",
         rich_help_panel=MODELS,
     ),
 ]

@@ -109,6 +109,18 @@ def _network_steps() -> list[Callable[[], object]]:
     ]
 
 
+def _block_steps() -> list[Callable[[], object]]:
+    """What xLSTM's networks need beside those of the group "network"."""
+    from forecast_kernels.network.blocks import block_backward, block_forward
+    from forecast_kernels.network.table import COLUMNS
+
+    row, flat = np.zeros(COLUMNS, np.int64), np.zeros(1, np.float32)
+    return [
+        lambda: compile_for(block_forward, row, flat, flat, 1, flat),
+        lambda: compile_for(block_backward, row, flat, flat, flat, 1, flat),
+    ]
+
+
 def _arima_steps() -> list[Callable[[], object]]:
     from forecast_kernels.arima.cpu import log_likelihood, workspace
     from forecast_kernels.arima.fit import fit_arma
@@ -127,4 +139,4 @@ def _arima_steps() -> list[Callable[[], object]]:
     ]
 
 
-_STEPS = {"network": _network_steps, "arima": _arima_steps}
+_STEPS = {"network": _network_steps, "blocks": _block_steps, "arima": _arima_steps}

@@ -11,6 +11,7 @@ from forecast.models.base import Model
 
 MODELS = {
     "lstm": "forecast.models.recurrent:LSTM",
+    "xlstm": "forecast.models.recurrent:XLSTM",
     "auto-arima": "forecast.models.arima:AutoARIMA",
     "arima": "forecast.models.arima:ARIMA",
     "auto-ets": "forecast.models.smoothing:AutoETS",

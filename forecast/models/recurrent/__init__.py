@@ -2,5 +2,6 @@
 
 from forecast.models.recurrent.fitted import FittedNetwork
 from forecast.models.recurrent.lstm import LSTM, FittedLSTM
+from forecast.models.recurrent.xlstm import XLSTM, FittedXLSTM
 
-__all__ = ["LSTM", "FittedLSTM", "FittedNetwork"]
+__all__ = ["LSTM", "XLSTM", "FittedLSTM", "FittedNetwork", "FittedXLSTM"]
