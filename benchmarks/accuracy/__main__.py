@@ -25,11 +25,11 @@ def main() -> None:
     parser.add_argument("dataset", choices=SETS, metavar="SET", help=", ".join(SETS))
     parser.add_argument("--data", type=Path, required=True, help="the set's file")
     parser.add_argument("--split", choices=SPLITS, default="test", help="what to judge by (default test)")
-    parser.add_argument("--members", type=int, default=1, help="networks in the LSTM's ensemble (default 1)")
+    parser.add_argument("--members", type=int, default=1, help="networks in the ensemble of lstm or xlstm (default 1)")
     parser.add_argument("--models", help="fitted, separated by commas; by the set if left out")
     parser.add_argument("--seed", type=int, default=0, help="of the first network (default 0)")
     parser.add_argument("--every", type=int, default=1, help="take each k-th series only, for slow methods")
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="an option of the LSTM")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="an option of the networks")
     parser.add_argument("--output", type=Path, help="write the table to this file as well")
     arguments = parser.parse_args()
     dataset = SETS[arguments.dataset]

@@ -16,9 +16,10 @@ from benchmarks.accuracy.sets import DataSet
 from forecast.forecaster import Forecaster
 from forecast.models import create
 from forecast.models.base import Model
-from forecast.models.recurrent import FittedLSTM
+from forecast.models.recurrent import FittedNetwork
 
 LEVELS = (80, 95)
+NETWORKS = ("lstm", "xlstm")
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ class Run:
 
 
 def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -> list[Run]:
-    """Fit, forecast and score one model by its name in the registry; ``options`` are the LSTM's.
+    """Fit, forecast and score one model by its name in the registry; ``options`` are those of networks.
 
     An ensemble of networks is followed by its first network alone, which is what ``n_members=1`` gives.
     """
-    given = {**dataset.options, **options} if name == "lstm" else {}
+    given = {**dataset.options, **options} if name in NETWORKS else {}
     if name == "naive2":
         given = {"season_length": dataset.mase_season}
     forecaster = Forecaster(create(name, **given), freq=dataset.freq, season_length=dataset.season_length)
@@ -51,9 +52,9 @@ def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -
     seconds = time.perf_counter() - start
     runs = [_judged(forecaster, dataset, split, given, seconds)]
     (fitted,) = forecaster.fitted_.values()
-    if isinstance(fitted, FittedLSTM) and len(fitted.networks) > 1:
+    if isinstance(fitted, FittedNetwork) and len(fitted.networks) > 1:
         single = replace(fitted.model, n_members=1, alias=f"{fitted.model.name}, first network")
-        alone = FittedLSTM(single, fitted.resolved, fitted.networks[:1], fitted.histories[:1], fitted.inputs)
+        alone = type(fitted)(single, fitted.resolved, fitted.networks[:1], fitted.histories[:1], fitted.inputs)
         forecaster.fitted_ = {single.name: alone}
         share = {**given, "n_members": 1}
         runs.append(_judged(forecaster, dataset, split, share, seconds / len(fitted.networks)))
@@ -77,7 +78,7 @@ def _judged(
         name=name,
         call=_call(fitted.model, given),
         scores=_scores(name, values, dataset, split),
-        detail=fitted.describe() if isinstance(fitted, FittedLSTM) else "",
+        detail=fitted.describe() if isinstance(fitted, FittedNetwork) else "",
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds,
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),

@@ -110,18 +110,20 @@ def test_training_after_warmup_compiles_nothing():
         "from forecast.learning.warmup import warmup\n"
         "warmup()\n"
         "import numpy as np\n"
-        "from forecast.models.recurrent import LSTM\n"
+        "from forecast.models.recurrent import LSTM, XLSTM\n"
         "from forecast.models.arima import AutoARIMA\n"
         "from forecast_kernels.arima import cpu, fit, forecast, start\n"
+        "from forecast_kernels.network.blocks import block_backward, block_forward\n"
         "from forecast_kernels.network.cpu import run_group, run_batches\n"
         "from forecast_kernels.optim.cpu import adam_step, sum_gradients\n"
         "from tests.toys import make_panel\n"
         "for options in ({}, {'season_length': 0, 'loss': 'huber', 'dropout': 0, 'num_layers': 1}):\n"
         "    LSTM(max_steps=2, **options).fit(make_panel()).predict(make_panel(), 3)\n"
+        "XLSTM(max_steps=2, blocks='sm').fit(make_panel()).predict(make_panel(), 3)\n"
         "fitted = AutoARIMA(max_p=1).fit(make_panel())\n"
         "fitted.predict(make_panel(), 3)\n"
         "arima = cpu.log_likelihood, fit.fit_arma, forecast.forecast, start.promising_starts\n"
-        "for kernel in (run_group, run_batches, adam_step, sum_gradients, *arima):\n"
+        "for kernel in (run_group, run_batches, block_forward, block_backward, adam_step, sum_gradients, *arima):\n"
         "    print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))\n"
     )
     warmup.warmup()
@@ -135,4 +137,27 @@ def test_training_after_warmup_compiles_nothing():
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == ["1", "0"] * 8
+    assert result.stdout.split() == ["1", "0"] * 10
+
+
+def test_network_of_lstm_layers_compiles_nothing_of_blocks_and_a_prediction_nothing_of_learning():
+    script = (
+        "import numpy as np\n"
+        "from forecast.learning.training import predict\n"
+        "from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward\n"
+        "from forecast_kernels.network.blocks import block_forward\n"
+        "from forecast_kernels.network.cpu import network_backward\n"
+        "from tests import sine\n"
+        "predict(sine.network(), sine.data(), sine.windows(), sine.OBJECTIVE)\n"
+        "print(*(len(k.signatures) for k in (lstm_forward, lstm_backward, network_backward, block_forward)))\n"
+    )
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": paths},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.split() == ["1", "0", "0", "0"], result.stderr
