@@ -45,7 +45,7 @@ class XLSTM(PatchNetwork, _Blocks):
     fitted_type: ClassVar[type[FittedNetwork]] = FittedXLSTM
     chosen: ClassVar[tuple[str, ...]] = (
         "horizon", "context_length", "patch_length", "season_length", "hidden_size", "blocks", "head_size", "transform",
-        "scaler", "batch_size", "max_steps",
+        "scaler", "unit", "batch_size", "max_steps",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ Notation: M rows, N heads of P columns side by side, H = N P; Q = P filled up to
 from forecast_kernels.jit import Array, cell, kernel
 from forecast_kernels.matmul.cpu import DEPTH
 from forecast_kernels.matmul.tile import place
-from forecast_kernels.mlstm.product import copy_rows, copy_transposed, padded, product
+from forecast_kernels.mlstm.product import copy_rows, copy_transposed, number, padded, product, truth
 
 
 def heads_workspace(head: int) -> int:
@@ -31,7 +31,7 @@ def heads_forward(
     Q = _padded(P)
     for n in range(N):
         copy_rows(place(W[n], 0), P, P, P, place(work, 0), Q)
-        product(place(x, n * P), H, 1, place(work, 0), Q, P, place(out, n * P), H, M, P, False)
+        product(place(x, n * P), H, number(1), place(work, 0), Q, P, place(out, n * P), H, M, P, truth(False))
     for r in range(M):
         row = out[r]
         for j in range(H):
@@ -64,8 +64,8 @@ def heads_backward(
             for j in range(P):
                 row[j] = 0
         copy_transposed(place(W[n], 0), P, P, P, place(work, 0), Q)
-        product(place(dout, n * P), H, 1, place(work, 0), Q, P, place(dx, n * P), H, M, P, False)
+        product(place(dout, n * P), H, number(1), place(work, 0), Q, P, place(dx, n * P), H, M, P, truth(False))
         for start in range(0, M, DEPTH):
             depth, here = min(DEPTH, M - start), start * H + n * P
             copy_rows(place(dout, here), H, depth, P, place(work, 0), Q)
-            product(place(x, here), 1, H, place(work, 0), Q, depth, place(dW[n], 0), P, P, P, True)
+            product(place(x, here), number(1), H, place(work, 0), Q, depth, place(dW[n], 0), P, P, P, truth(True))

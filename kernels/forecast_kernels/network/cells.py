@@ -38,7 +38,7 @@ CHUNK = 64  # steps of mLSTM that are computed at once
 
 def slstm_own_size(rows: int, steps: int, kept: int, hidden: int) -> int:
     """Values of private buffers of an sLSTM layer: parts of the pre-activations, states, gates, gradients of states."""
-    return rows * hidden * (8 * steps + 4 * (kept + 1) + 4 * kept + 3)
+    return rows * hidden * (8 * steps + 3 * (kept + 1) + 2 + 4 * kept + 3)
 
 
 def mlstm_own_size(rows: int, steps: int, hidden: int, heads: int) -> int:
@@ -57,17 +57,20 @@ def cell_workspace(rows: int, steps: int, inputs: int, hidden: int, heads: int) 
 
 
 @kernel
-def _slstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """Private buffers: products of x and of y (M, 2H), pre (T, B, 4H), states (4, N, S + 1, B, P), gates, gradients."""
+def _slstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
+    """Private buffers: products of x and of y (M, 2H), pre (T, B, 4H), h c n (3, N, S + 1, B, P), m, gates, and the
+    gradients of h c n.
+    """
     T, S, H, N, at = row[STEPS], row[KEPT], row[N_OUT], row[HEADS], row[OWN]
     P = H // N
     of_x, at = view2(work, at, T * B, 2 * H), at + T * B * 2 * H
     of_y, at = view2(work, at, T * B, 2 * H), at + T * B * 2 * H
     pre, at = view3(work, at, T, B, 4 * H), at + T * B * 4 * H
-    size = 4 * H * (S + 1) * B
-    states, at = work[at : at + size].reshape(4, N, S + 1, B, P), at + size
+    size = 3 * H * (S + 1) * B
+    states, at = work[at : at + size].reshape(3, N, S + 1, B, P), at + size
+    m, at = work[at : at + 2 * H * B].reshape(N, 2, B, P), at + 2 * H * B
     gates, at = work[at : at + S * B * 4 * H].reshape(N, S, 4, B, P), at + S * B * 4 * H
-    return of_x, of_y, pre, states, gates, work[at : at + 3 * B * H].reshape(3, N, B, P)
+    return of_x, of_y, pre, states, m, gates, work[at : at + 3 * B * H].reshape(3, N, B, P)
 
 
 @kernel
@@ -81,7 +84,7 @@ def slstm_layer_forward(
     """sLSTM from the state in which nothing was seen."""
     T, D, H, N, at = row[STEPS], row[N_IN], row[N_OUT], row[HEADS], row[THETA]
     P = H // N
-    of_x, of_y, pre, states, gates, _ = _slstm_buffers(work, row, B)
+    of_x, of_y, pre, states, m, gates, _ = _slstm_buffers(work, row, B)
     for offset, weights, out in ((row[INPUT], at, of_x), (row[SECOND], at + 2 * D * H, of_y)):
         pack(view2(theta, weights, D, 2 * H), packed)
         multiply(view2(work, offset, T * B, D), packed, out)
@@ -93,7 +96,7 @@ def slstm_layer_forward(
                 whole[j] = left[j]
             for j in range(2 * P):
                 whole[2 * P + j] = right[j]
-    h, c, n_, m = states[0], states[1], states[2], states[3]
+    h, c, n_ = states[0], states[1], states[2]
     for head in range(N):
         for r in range(B):
             for j in range(P):
@@ -116,7 +119,7 @@ def slstm_layer_backward(
     """Gradients of an sLSTM layer."""
     T, D, H, N, at = row[STEPS], row[N_IN], row[N_OUT], row[HEADS], row[THETA]
     P = H // N
-    of_x, of_y, pre, states, gates, dstates = _slstm_buffers(work, row, B)
+    of_x, of_y, pre, states, _, gates, dstates = _slstm_buffers(work, row, B)
     for k in range(3):
         for head in range(N):
             for r in range(B):
