@@ -9,12 +9,30 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+CALM = 0.15
 
 
 def allows_log(y: Floats, indptr: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """(S,) whether every observed value of a series is positive (and there is one)."""
     smallest = _fold(np.fmin, np.where(np.isnan(y), np.inf, y), indptr, np.inf)
     return (smallest > 0) & (smallest < np.inf)
+
+
+def is_calm(y: Floats, indptr: npt.NDArray[np.int64], lag: int) -> npt.NDArray[np.bool_]:
+    """(S,) whether a series allows logarithms whose changes over ``lag`` values are below `CALM` (root mean square).
+
+    Of a series that falls close to zero now and then, logarithms tell of little else.
+    """
+    allowed = allows_log(y, indptr)
+    rows = np.repeat(allowed, np.diff(indptr))
+    logs = np.log(y, out=np.full(len(y), np.nan), where=rows)
+    ends = np.repeat(indptr[1:], np.diff(indptr))
+    inside = np.arange(len(y)) + lag < ends
+    later = np.concatenate([logs[lag:], np.full(min(lag, len(y)), np.nan)])
+    changes = np.where(inside, later - logs, np.nan)
+    pairs = _fold(np.add, (~np.isnan(changes)).astype(np.float64), indptr, 0.0)
+    squares = _fold(np.add, np.nan_to_num(changes) ** 2, indptr, 0.0)
+    return allowed & (pairs > 0) & (squares < CALM**2 * pairs)
 
 
 def transformed(y: Floats, indptr: npt.NDArray[np.int64], log: npt.NDArray[np.bool_]) -> Floats:

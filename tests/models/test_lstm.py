@@ -242,6 +242,19 @@ def test_ensemble_is_the_mean_of_networks_with_successive_seeds(several):
     assert fitted.describe().startswith("3 networks of 1 x 32 units")
 
 
+def test_every_second_member_beside_logarithms_of_calm_series_sees_none(several):
+    model = LSTM(max_steps=10, seed=3, transform="calm")
+    ways = ("calm", "none", "calm")
+    singles = [
+        replace(model, seed=3 + k, transform=way).fit(several, 6).predict(several, 6, LEVELS)
+        for k, way in enumerate(ways)
+    ]
+    together = replace(model, n_members=3).fit(several, 6).predict(several, 6, LEVELS)
+    # members in logarithms are averaged there, which is a little less than the mean of what they stand for
+    logs = [np.exp(np.log([singles[0].point, singles[2].point]).mean(axis=0)), singles[1].point]
+    np.testing.assert_allclose(together.point, (2 * logs[0] + logs[1]) / 3, rtol=1e-9)
+
+
 def test_ensemble_of_one_is_the_single_network(several):
     model = LSTM(max_steps=5)
     single, one = (m.fit(several, 6).predict(several, 9, LEVELS) for m in (model, replace(model, n_members=1)))

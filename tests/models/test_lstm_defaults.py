@@ -5,7 +5,7 @@ import pytest
 
 from forecast.models.recurrent import LSTM
 from forecast.models.recurrent.assembly import training_windows
-from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size
+from forecast.models.recurrent.defaults import choose_patching, choose_season, choose_size, choose_transform
 from tests.toys import make_panel
 
 
@@ -27,16 +27,16 @@ def test_many_series_have_a_season_whenever_two_are_observed():
     assert choose_season(growing(60, n=24), 12) == 0
 
 
-@pytest.mark.parametrize(("freq", "few", "many"), [("YS", True, False), ("MS", True, False), ("W-SUN", True, True)])
+@pytest.mark.parametrize(("freq", "many"), [("YS", "calm"), ("MS", "calm"), ("W-SUN", "log")])
 @pytest.mark.parametrize("count", [1, 60])
-def test_logarithms_are_for_few_series_or_weekly_ones(freq, few, many, count):
-    assert choose_log(growing(count, freq=freq, start="1950-01-01")) == (few if count == 1 else many)
+def test_logarithms_are_for_few_series_or_weekly_or_calm_ones(freq, many, count):
+    assert choose_transform(growing(count, freq=freq, start="1950-01-01")) == ("log" if count == 1 else many)
 
 
 @pytest.mark.parametrize("freq", ["D", "h"])
 @pytest.mark.parametrize("count", [1, 60])
 def test_daily_and_finer_data_are_modelled_in_their_own_units(freq, count):
-    assert not choose_log(growing(count, freq=freq))
+    assert choose_transform(growing(count, freq=freq)) == "none"
 
 
 @pytest.mark.parametrize("season", [0, 4, 7, 12, 24, 30, 52, 168])

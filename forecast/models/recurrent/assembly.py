@@ -10,7 +10,7 @@ from forecast.learning.training import Objective, Schedule, WindowData
 from forecast.models.recurrent.checks import SCALERS, UNITS
 from forecast.models.recurrent.inputs import Arrays, Inputs
 from forecast.series.panel import Panel
-from forecast.series.scaling import allows_log, levels, transformed
+from forecast.series.scaling import allows_log, is_calm, levels, transformed
 from forecast.series.windows import Windows, WindowsBetween
 from forecast_kernels.windows.cpu import Windowing
 
@@ -37,11 +37,20 @@ def build_network(resolved: "PatchNetwork", inputs: Inputs) -> tuple[Network, Ob
     return Network(layers), objective
 
 
-def window_data(resolved: "PatchNetwork", panel: Panel, exog: Arrays) -> tuple[WindowData, npt.NDArray[np.bool_]]:
+def transform_of(resolved: "PatchNetwork", member: int) -> str:
+    """How a member sees the series: beside members that see logarithms of calm ones, every second one sees none."""
+    return "none" if resolved.transform == "calm" and member % 2 else resolved.transform
+
+
+def window_data(
+    resolved: "PatchNetwork", transform: str, panel: Panel, exog: Arrays
+) -> tuple[WindowData, npt.NDArray[np.bool_]]:
     """What windows are gathered from, and which series are in logarithms."""
     log = np.zeros(len(panel), bool)
-    if resolved.transform == "log":
+    if transform == "log":
         log = allows_log(panel.y, panel.indptr)
+    elif transform == "calm":
+        log = is_calm(panel.y, panel.indptr, resolved.season_length or 1)
     y = transformed(panel.y, panel.indptr, log)
     stats = levels(y, panel.indptr)
     # A window that hardly moves is not blown up: 5 % of the series' own spread, or of its level's last digits.

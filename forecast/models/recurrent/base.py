@@ -14,9 +14,15 @@ from forecast.learning.training import train
 from forecast.learning.warmup import warmup
 from forecast.learning.weights import read_weights
 from forecast.models.base import Model
-from forecast.models.recurrent.assembly import build_network, schedule_of, training_windows, window_data
+from forecast.models.recurrent.assembly import build_network, schedule_of, training_windows, transform_of, window_data
 from forecast.models.recurrent.checks import check_config
-from forecast.models.recurrent.defaults import choose_log, choose_patching, choose_season, choose_size, choose_unit
+from forecast.models.recurrent.defaults import (
+    choose_patching,
+    choose_season,
+    choose_size,
+    choose_transform,
+    choose_unit,
+)
 from forecast.models.recurrent.fitted import FittedNetwork
 from forecast.models.recurrent.inputs import Inputs
 from forecast.progress import Progress
@@ -66,7 +72,9 @@ class PatchNetwork(Context):
     huber_delta: float = 1.0
     """Where the Huber loss turns from squared to absolute, in units of a window's scale."""
     transform: str = "auto"
-    """"log" (series that allow it), "none", or "auto": log for weekly and coarser data."""
+    """Logarithms: "log" of every series that allows them; "calm" of those that change by less than 15 % over a
+    season (or step); "none"; "auto": of weekly series, and of monthly and coarser ones where these are few or calm. Of
+    several members with "calm" every second one sees no logarithms, so that they err differently."""
     scaler: str = "auto"
     """Centre of a window: "last" value, "mean" of the context, whole "series", "none"; "auto": mean with a season."""
     unit: str = "auto"
@@ -142,8 +150,6 @@ class PatchNetwork(Context):
         windows, held_out = training_windows(resolved, panel)
         known = panel.head(np.maximum(panel.lengths - self.val_size, 1))  # no held-out value is a target of training
         exog = inputs.encode(panel)
-        data, _ = window_data(resolved, known, exog)
-        validation = (window_data(resolved, panel, exog)[0], held_out) if self.val_size else None
         if not len(windows):
             raise DataError(
                 f"No series is long enough to train {self.name}: the longest has {int(panel.lengths.max())} values, "
@@ -153,7 +159,10 @@ class PatchNetwork(Context):
         networks, histories = [], []
         progress.start(self.name, schedule.max_steps * self.n_members)
         try:
-            for seed in range(self.seed, self.seed + self.n_members):
+            for member in range(self.n_members):
+                seed, transform = self.seed + member, transform_of(resolved, member)
+                data = window_data(resolved, transform, known, exog)[0]
+                validation = (window_data(resolved, transform, panel, exog)[0], held_out) if self.val_size else None
                 network, objective = build_network(resolved, inputs)
                 network.initialise(seed)
                 if self.weights is not None:
@@ -178,7 +187,6 @@ class PatchNetwork(Context):
             patch, count = self.patch_length, max(1, patch * count // self.patch_length)
         if self.context_length is not None:
             count = -(-self.context_length // patch)
-        log = choose_log(panel) if self.transform == "auto" else self.transform == "log"
         size = choose_size(int(np.maximum(panel.lengths - self.val_size - season, 1).sum()))
         hidden = self.hidden_size or size.hidden
         steps = self.max_steps if self.max_steps is not None else size.steps
@@ -192,7 +200,7 @@ class PatchNetwork(Context):
             patch_length=patch,
             season_length=season,
             head_size=hidden if self.head_size is None else self.head_size,
-            transform="log" if log else "none",
+            transform=choose_transform(panel) if self.transform == "auto" else self.transform,
             scaler=("mean" if season else "last") if self.scaler == "auto" else self.scaler,
             unit=choose_unit(panel) if self.unit == "auto" else self.unit,
             weights=None,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 UNITS = {"deviation": kernels.DEVIATION, "difference": kernels.DIFFERENCE}
 SCALERS = {"none": kernels.NONE, "last": kernels.LAST, "mean": kernels.MEAN, "series": kernels.SERIES}
 
+TRANSFORMS = ("auto", "log", "calm", "none")
+
 _LEAST = {
     "horizon": 1, "context_length": 1, "patch_length": 1, "season_length": 0, "hidden_size": 1, "num_layers": 1,
     "embedding_size": 0, "head_size": 0, "num_heads": 1, "conv_width": 0,
@@ -33,7 +35,7 @@ _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     "clip_norm": (lambda value: 0 <= value < inf, "at least 0"),
 }
 _CHOICES = {
-    "loss": tuple(LOSSES), "point": ("median", "mean"), "schedule": SCHEDULES, "transform": ("auto", "log", "none"),
+    "loss": tuple(LOSSES), "point": ("median", "mean"), "schedule": SCHEDULES, "transform": TRANSFORMS,
     "scaler": ("auto", *SCALERS), "unit": ("auto", *UNITS), "device": ("cpu", "auto", "cuda"),
 }  # fmt: skip
 

@@ -96,14 +96,16 @@ def choose_patching(season: int, longest: int, horizon: int) -> Patching:
     return Patching(patch, min(count, most))
 
 
-def choose_log(panel: Panel) -> bool:
-    """Whether series of positive values are modelled in logarithms.
+def choose_transform(panel: Panel) -> str:
+    """Which series are modelled in logarithms; see the field ``transform``.
 
-    Few series of weekly and coarser data: growth multiplies. Many: only weekly data; a network that has seen many
-    series knows growth from them, and forecasts yearly, quarterly and monthly ones better in their own units.
+    Growth multiplies: weekly and coarser data are better forecast in logarithms. Of many series, where a network has
+    seen growth anyway, only calm ones, but for weekly data.
     """
     season = panel.season_length
-    return season == _WEEKLY or (season in _COARSER and len(panel) < _MANY)
+    if season not in (_WEEKLY, *_COARSER):
+        return "none"
+    return "log" if season == _WEEKLY or len(panel) < _MANY else "calm"
 
 
 def choose_unit(panel: Panel) -> str:

@@ -14,8 +14,8 @@ from forecast.errors import ParameterError
 from forecast.learning.network import Network
 from forecast.learning.training import History, WindowData, predict
 from forecast.models.base import Fitted, Forecast, State
-from forecast.models.recurrent.assembly import build_network, window_data
-from forecast.models.recurrent.inputs import Inputs
+from forecast.models.recurrent.assembly import build_network, transform_of, window_data
+from forecast.models.recurrent.inputs import Arrays, Inputs
 from forecast.models.recurrent.paths import interpolated, mean_weights, simulate
 from forecast.series.panel import Panel
 from forecast.series.scaling import restored
@@ -87,7 +87,20 @@ class FittedNetwork(Fitted):
         return int(max(self.resolved.context_length or 0, 4 * (self.resolved.season_length or 0)))
 
     def _predict_part(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> tuple[Any, Any]:
-        data, log = window_data(self.resolved, panel, self.inputs.encode(panel))
+        """Mean of the members, those that see the series alike together."""
+        exog = self.inputs.encode(panel)
+        alike: dict[str, list[Network]] = {}
+        for member, network in enumerate(self.networks):
+            alike.setdefault(transform_of(self.resolved, member), []).append(network)
+        parts = [self._predict_alike(panel, exog, h, quantiles, *group) for group in alike.items()]
+        weights = np.array([len(group) for group in alike.values()]) / len(self.networks)
+        point, spread = zip(*parts, strict=True)
+        return sum(map(np.multiply, weights, point)), sum(map(np.multiply, weights, spread))
+
+    def _predict_alike(
+        self, panel: Panel, exog: Arrays, h: int, quantiles: tuple[float, ...], transform: str, networks: list[Network]
+    ) -> tuple[Any, Any]:
+        data, log = window_data(self.resolved, transform, panel, exog)
         _, objective = build_network(self.resolved, self.inputs)
         grid = np.array(objective.quantiles)
         middle = int(np.argmin(np.abs(grid - 0.5)))
@@ -95,7 +108,7 @@ class FittedNetwork(Fitted):
 
         def block(history: WindowData, known: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
             windows, threads = windows_at_end(known), self.model.num_threads
-            members = (predict(network, history, windows, objective, threads) for network in self.networks)
+            members = (predict(network, history, windows, objective, threads) for network in networks)
             return np.asarray(np.mean([np.sort(out, axis=2) for out in members], axis=0))
 
         mean = self.model.point == "mean" and len(grid) > 1
