@@ -189,6 +189,15 @@ def pinball(prediction: Any, target: Any, quantiles: Any, mask: Mask | None = No
     return observed_mean(np.where(error >= 0, q * error, (q - 1) * error), mask)
 
 
+def cross_entropy(logits: Any, target: Any) -> float:
+    """Sum of -log softmax(logits)[target], logits (n, V), over the places whose target is not negative."""
+    total = 0.0
+    for row, symbol in zip(np.asarray(logits, np.float64), target, strict=True):
+        if symbol >= 0:
+            total += np.log(np.exp(row - row.max()).sum()) + row.max() - row[symbol]
+    return float(total)
+
+
 def clip(gradient: Floats, max_norm: float) -> Floats:
     """The gradient (n,) scaled down to ``max_norm``; 1e-6 in the divisor is PyTorch's."""
     norm = float(np.sqrt((gradient**2).sum()))

@@ -19,10 +19,11 @@ Array = npt.NDArray[Any]
 def draw(layer: "Layer", rng: np.random.Generator) -> dict[str, Array]:
     """Parameters of a layer that do not start from 0, by name.
 
-    W is Glorot uniform, R orthogonal, and the bias of LSTM's forget gate 1 (Jozefowicz et al. 2015). In blocks, norms
-    and skips start from 1; R is 0 and mLSTM's gates see no input at first, so that a new block is near to a
-    feed-forward layer with a memory; the biases of forget gates spread the units' memories over long and short ones
-    (Beck et al. 2024): from 3 to 6 over mLSTM's heads, from 5 down to -7 over the units of sLSTM's.
+    W is Glorot uniform, that of embeddings standard normal, R orthogonal, and the bias of LSTM's forget gate 1
+    (Jozefowicz et al. 2015). In blocks, norms and skips start from 1; R is 0 and mLSTM's gates see no input at first,
+    so that a new block is near to a feed-forward layer with a memory; the biases of forget gates spread the units'
+    memories over long and short ones (Beck et al. 2024): from 3 to 6 over mLSTM's heads, from 5 down to -7 over the
+    units of sLSTM's.
     """
     D, H, N = layer.n_in, layer.n_out, layer.heads
     P = H // N
@@ -30,6 +31,8 @@ def draw(layer: "Layer", rng: np.random.Generator) -> dict[str, Array]:
         return {"W": glorot(rng, D, 4 * H), "R": orthogonal(rng, H, 4 * H), "b": np.repeat([0.0, 1.0, 0.0, 0.0], H)}
     if layer.kind == kernels.DENSE:
         return {"W": glorot(rng, D, H)}
+    if layer.kind == kernels.EMBED:
+        return {"W": rng.standard_normal((D, H))}
     if layer.kind in (kernels.NORM, kernels.SKIP):
         return {"scale": np.ones(D)}
     if layer.kind == kernels.CONV:

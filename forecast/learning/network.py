@@ -29,7 +29,7 @@ class Layer:
     """One row of the table."""
 
     name: str
-    kind: int  # kernels.DENSE, LSTM, DROPOUT, LAST ...
+    kind: int  # kernels.DENSE, LSTM, DROPOUT, LAST, EMBED ...
     n_in: int
     n_out: int
     steps: int  # T before LAST, 1 after
@@ -47,6 +47,8 @@ class Layer:
             return {"W": (D, 4 * H), "R": (H, 4 * H), "b": (4 * H,)}
         if self.kind == kernels.DENSE:
             return {"W": (D, H), "b": (H,)}
+        if self.kind == kernels.EMBED:
+            return {"W": (D, H)}
         if self.kind == kernels.NORM:
             return {"scale": (D,), "bias": (D,)}
         if self.kind == kernels.CONV:
@@ -58,6 +60,11 @@ class Layer:
             P = H // self.heads
             return {"W": (3, self.heads, P, P), "b": (3, H), "Wg": (2, H, self.heads), "bg": (2, self.heads)}
         return {"scale": (D,)} if self.kind == kernels.SKIP else {}
+
+    @property
+    def width(self) -> int:
+        """Values of its input, a row and step: an embedding of ``n_in`` symbols takes the number of one."""
+        return 1 if self.kind == kernels.EMBED else self.n_in
 
     def packed(self, rows: int) -> int:
         """Values of workspace for its matrix products, of so many rows."""
@@ -120,6 +127,34 @@ def head_layers(before: Layer, *, extra: int, head: int, outputs: int) -> list[L
         width = head
     stack.append(Layer("output", kernels.DENSE, width, outputs, 1))
     return stack
+
+
+def symbol_layers(*, steps: int, symbols: int, embed: int, hidden: int, layers: int, dropout: float) -> list[Layer]:
+    """Embedding of symbols -> LSTM stack with dropout before, between and after -> a logit for each symbol, every step.
+
+    Zaremba et al. (2014) put dropout there: on what goes up, not on the state that goes on.
+
+    Parameters
+    ----------
+    steps : int
+        T of a chunk.
+    symbols : int
+        V.
+    embed, hidden, layers : int
+        Width of the embedding; size and number of LSTM layers.
+    dropout : float
+        Rate; 0 leaves these layers out.
+    """
+    stack = [Layer("embed", kernels.EMBED, symbols, embed, steps)]
+    width = embed
+    for k in range(layers):
+        if dropout:
+            stack.append(Layer(f"dropout.{k}", kernels.DROPOUT, width, width, steps))
+        stack.append(Layer(f"lstm.{k}", kernels.LSTM, width, hidden, steps))
+        width = hidden
+    if dropout:
+        stack.append(Layer(f"dropout.{layers}", kernels.DROPOUT, width, width, steps))
+    return [*stack, Layer("output", kernels.DENSE, width, symbols, steps)]
 
 
 @dataclass(frozen=True)
@@ -204,7 +239,7 @@ class Network:
         where = {"extra": take(rows * extra), "target": take(rows * horizon), "mask": take(rows * horizon)}
         first, inputs = self.layers[0], self._inputs()
         # Where the value of each layer lies, and its gradient; "" is the network's input.
-        values, gradients = {"": take(first.steps * rows * first.n_in)}, {"": -1}  # nobody needs the input's gradient
+        values, gradients = {"": take(first.steps * rows * first.width)}, {"": -1}  # nobody needs the input's gradient
         for k, (layer, (source, second)) in enumerate(zip(self.layers, inputs, strict=True)):
             size = rows * layer.n_out * (1 if layer.kind == kernels.LAST else layer.steps)
             values[layer.name], gradients[layer.name] = take(size), take(size) if training else 0
@@ -218,7 +253,7 @@ class Network:
             }  # fmt: skip
             table[k, list(row)] = list(row.values())
         if training:
-            largest = max(rows * layer.steps * layer.n_in for layer in self.layers)
+            largest = max(rows * layer.steps * layer.width for layer in self.layers)
             _place_gradients(table, inputs, gradients, (take(largest), take(largest)))
         n_packed = max(layer.packed(rows) for layer in self.layers)
         return Plan(rows, table=table, packed=take(n_packed), n_packed=n_packed, size=end, **where)

@@ -5,8 +5,9 @@ Notation: S series, B rows a group, G groups, h horizon, Q outputs a step.
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -128,23 +129,54 @@ def train(
         If the loss becomes NaN or infinite.
     """
     runner = _Runner(network, data, objective, min(schedule.batch_size, len(windows)), training=True)
-    rng = np.random.default_rng(schedule.seed)
+    batches = _Batches(windows, runner.batch, np.random.default_rng(schedule.seed))
+    judged = validation if validation is not None and len(validation[1]) > 0 else None
+    score = None if judged is None else lambda: runner.score(*judged)
+    return learn(network, runner, batches, schedule, progress, score, num_threads)
+
+
+class Learner(Protocol):
+    """Takes training steps on the parameters of a network."""
+
+    def learn(self, *batches: Any) -> tuple[Array, Array]:
+        """A step a batch, given what `Batches` gives, then seeds, rates, steps done before, and the schedule.
+
+        Returns loss and number of terms (batches, 2), and the norms of the gradients (batches,).
+        """
+
+
+class Batches(Protocol):
+    """What is learned from, in an order that never ends."""
+
+    def take(self, count: int) -> tuple[Any, ...]:
+        """The next batches, as the first arguments of `Learner.learn`."""
+
+
+def learn(
+    network: Network,
+    learner: Learner,
+    batches: Batches,
+    schedule: Schedule,
+    progress: Progress,
+    score: Callable[[], float] | None = None,
+    num_threads: int | None = None,
+    figures: Callable[[float], dict[str, float]] = lambda loss: {"loss": loss},
+) -> History:
+    """The loop itself: ``score`` judges the parameters, ``figures`` tells a mean training loss to ``progress``."""
     seeds = np.random.default_rng([schedule.seed, 1])
     history = History()
     best, best_loss, waited = network.theta.copy(), math.inf, 0
     report = max(1, schedule.max_steps // 100)
-    batches = _Batches(windows, runner.batch, rng)
-    validates = validation is not None and len(validation[1]) > 0
     step, ahead, sums = 0, 1, np.zeros(2)
     with threads(num_threads):
         while step < schedule.max_steps:
             # as many steps in one call as take about a tenth of a second, so that an interrupt is soon seen
             stop = min(step + ahead, step - step % report + report, schedule.max_steps)
-            if validates:
+            if score is not None:
                 stop = min(stop, step - step % schedule.validate_every + schedule.validate_every)
             rates = np.array([schedule.rate(k) for k in range(step, stop)], np.float64)
             began = time.perf_counter()
-            totals, norms = runner.learn(
+            totals, norms = learner.learn(
                 *batches.take(stop - step),
                 seeds.integers(2**63, size=stop - step, dtype=np.uint64),
                 rates,
@@ -163,9 +195,9 @@ def train(
             if step % report == 0 or last:
                 history.losses[step] = float(sums[0] / max(sums[1], 1.0))
                 sums[:] = 0
-                progress.advance(report if not last else (step - 1) % report + 1, loss=history.losses[step])
-            if validates and (step % schedule.validate_every == 0 or last):
-                history.validation.append(runner.score(*validation))  # type: ignore[misc]
+                progress.advance(report if not last else (step - 1) % report + 1, **figures(history.losses[step]))
+            if score is not None and (step % schedule.validate_every == 0 or last):
+                history.validation.append(score())
                 if history.validation[-1] < best_loss:
                     best, best_loss, waited = network.theta.copy(), history.validation[-1], 0
                     best_step = step

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from forecast.learning.network import Network, recurrent_layers
+from forecast.learning.network import Network, recurrent_layers, symbol_layers
 from forecast.learning.training import Objective, Schedule, WindowData, predict, train
 from forecast.progress import Progress, Silent
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.jit import cache_folder, compile_for
-from forecast_kernels.loss.cpu import loss_forward_backward
+from forecast_kernels.loss.cpu import cross_entropy_forward_backward, loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
 from forecast_kernels.windows.cpu import MEAN, Windowing, gather_windows
 
@@ -139,4 +139,31 @@ def _arima_steps() -> list[Callable[[], object]]:
     ]
 
 
-_STEPS = {"network": _network_steps, "blocks": _block_steps, "arima": _arima_steps}
+def _symbols_steps() -> list[Callable[[], object]]:
+    """Small parts first; the last trains, judges and continues with a tiny network."""
+    from forecast.learning.symbols import Continuation, Streams, score_symbols, train_symbols
+
+    flat, wide, deep = (np.zeros((1,) * n, np.float32) for n in (1, 2, 3))
+    text = np.zeros(5, np.int32)
+
+    def network(steps: int) -> Network:
+        return Network(symbol_layers(steps=steps, symbols=2, embed=1, hidden=1, layers=1, dropout=0.1))
+
+    def run() -> None:
+        train_symbols(network(2), Streams([(text, text)] * 2, 2, 2), Schedule(1, 2, 1e-3), 0.1, Silent())
+        score_symbols(network(2), [(text, text)])
+        one = Continuation(network(1), 0)
+        list(one.draw(text, 2, 1.0, 0, 1.0, 0))
+        one.foretell(1, 1, 0)
+
+    return [
+        lambda: compile_for(lstm_forward, deep, wide, flat, deep, deep, deep, deep, flat),
+        lambda: compile_for(lstm_backward, wide, deep, deep, deep, deep, deep, wide, flat, wide, wide, flat),
+        lambda: compile_for(dense_forward, wide, wide, flat, 0, wide, flat),
+        lambda: compile_for(dense_backward, wide, wide, wide, 0, wide, wide, wide, flat, flat),
+        lambda: compile_for(cross_entropy_forward_backward, wide, flat, wide),
+        run,
+    ]
+
+
+_STEPS = {"network": _network_steps, "blocks": _block_steps, "arima": _arima_steps, "symbols": _symbols_steps}

@@ -1,10 +1,13 @@
 """Losses over observed targets, with their gradients.
 
-Notation: B rows, S steps of the horizon, Q outputs a step (quantiles; 1 for a point). Each loss is a sum; whoever calls
-divides by the number of observed terms.
+Notation: B rows, S steps of the horizon, Q outputs a step (quantiles; 1 for a point); N places, V symbols. Each loss is
+a sum; whoever calls divides by the number of observed terms.
 """
 
+import math
+
 from forecast_kernels.jit import Array, kernel
+from forecast_kernels.scalars import exp
 
 SQUARED, ABSOLUTE, HUBER, QUANTILE = 0, 1, 2, 3
 
@@ -48,4 +51,37 @@ def loss_forward_backward(
                     loss = slope * error
                 total += loss
                 dprediction[r, k] = slope
+    return total
+
+
+@kernel
+def cross_entropy_forward_backward(
+    logits: Array,  # (N, V) read
+    target: Array,  # (N,) read: the symbol that came, as a whole number of any type; below 0 where none is judged
+    dlogits: Array,  # (N, V) written: gradient of the sum, softmax less one at the target
+) -> float:
+    """Sum of ``-log softmax(logits)[target]`` in nats; the largest logit is taken off first, so nothing overflows."""
+    T = logits.dtype.type
+    V = logits.shape[1]
+    total = 0.0
+    for n in range(logits.shape[0]):
+        row, drow = logits[n], dlogits[n]
+        symbol = int(target[n])
+        if symbol < 0:
+            for v in range(V):
+                drow[v] = T(0)
+            continue
+        largest = row[0]
+        for v in range(V):
+            largest = max(largest, row[v])
+        for v in range(V):
+            drow[v] = exp(row[v] - largest)
+        mass = T(0)
+        for v in range(V):
+            mass += drow[v]
+        total += math.log(mass) - (row[symbol] - largest)
+        share = T(1) / mass
+        for v in range(V):
+            drow[v] *= share
+        drow[symbol] -= T(1)
     return total

@@ -30,7 +30,7 @@ _packed_size = cell(packed_size)
 
 
 @cell
-def _activate(p: Array, b: Array) -> None:
+def activate(p: Array, b: Array) -> None:
     """Add the bias to a row of pre-activations and apply the gates' functions: i f g o, each H long."""
     H = b.shape[0] // 4
     gates, bias = p[: 2 * H], b[: 2 * H]
@@ -72,7 +72,7 @@ def lstm_forward(
                 row[d] = source[d]
         multiply(xh[here], packed, pre)
         for r in range(B):
-            _activate(pre[r], b)
+            activate(pre[r], b)
             p, c_prev, c_next, h, state = pre[r], c[here, r], c[after, r], out[t, r], xh[after, r, D:]
             i, f, g, o = p[:H], p[H : 2 * H], p[2 * H : 3 * H], p[3 * H :]
             for j in range(H):

@@ -15,6 +15,7 @@ from numba import prange
 
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.dropout.cpu import dropout
+from forecast_kernels.embedding.cpu import embedding_backward, embedding_forward
 from forecast_kernels.gate.cpu import add
 from forecast_kernels.jit import Array, flush_denormals, kernel, later, parallel_kernel
 from forecast_kernels.loss.cpu import loss_forward_backward
@@ -27,6 +28,7 @@ from forecast_kernels.network.table import (
     D_SECOND,
     DENSE,
     DROPOUT,
+    EMBED,
     INPUT,
     KEPT,
     KIND,
@@ -53,6 +55,7 @@ LEARN, SCORE, PREDICT = 0, 1, 2
 # of these a program has those that its network needs
 _lstm_forward, _lstm_backward = later(lstm_forward), later(lstm_backward)
 _block_forward, _block_backward = later(block_forward), later(block_backward)
+_embedding_forward, _embedding_backward = later(embedding_forward), later(embedding_backward)
 
 
 @kernel
@@ -70,6 +73,26 @@ def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array,
 
 
 @kernel
+def start_states(
+    table: Array,  # (layers, COLUMNS) read
+    work: Array,  # (W,) the group's workspace: start states written
+    B: int,  # rows
+    r: int,  # the row to start
+    carried: bool,  # from the end of what `network_forward` ran last on this workspace, or from zeros
+) -> None:
+    """Set the states that recurrent layers start from, of one row."""
+    for k in range(table.shape[0]):
+        row = table[k]
+        if row[KIND] == LSTM:
+            xh, c, _, _, _ = _lstm_buffers(work, row, B)
+            last = row[STEPS] % xh.shape[0]
+            h_first, h_last = xh[0, r, row[N_IN] :], xh[last, r, row[N_IN] :]
+            for j in range(row[N_OUT]):
+                h_first[j] = h_last[j] if carried else 0
+                c[0, r, j] = c[last, r, j] if carried else 0
+
+
+@kernel
 def network_forward(
     table: Array,  # (layers, COLUMNS) read
     theta: Array,  # (P,) read
@@ -79,16 +102,13 @@ def network_forward(
     training: bool,  # whether dropout drops
     seed: np.uint64,  # uint64, of this step and group
 ) -> None:
-    """Run all layers; the output of the last one stays in the workspace."""
+    """Run all layers from the states that lie in the workspace, where the output of the last one stays."""
     packed = work[heads.packed : heads.packed + heads.n_packed]
     for k in range(table.shape[0]):
         row = table[k]
         T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[THETA]
         if row[KIND] == LSTM:
             xh, c, gates, _, _ = _lstm_buffers(work, row, B)
-            for r in range(B):
-                for j in range(H):
-                    xh[0, r, D + j] = c[0, r, j] = 0
             WR = view2(theta, at, D + H, 4 * H)
             b = theta[at + WR.size : at + WR.size + 4 * H]
             x, out = view3(work, row[INPUT], T, B, D), view3(work, row[OUTPUT], T, B, H)
@@ -103,6 +123,9 @@ def network_forward(
             dropout(flat, heads.dropout if training else 0.0, mix(seed, np.uint64(k)), flat_out)
         elif row[KIND] >= NORM:
             _block_forward(row, theta, work, B, packed)
+        elif row[KIND] == EMBED:
+            W, out2 = view2(theta, at, D, H), view2(work, row[OUTPUT], T * B, H)
+            _embedding_forward(work[row[INPUT] : row[INPUT] + T * B], W, out2)
         else:  # LAST
             x, last = view3(work, row[INPUT], T, B, D), view2(work, row[OUTPUT], B, H)
             extra = view2(work, heads.extra, B, heads.n_extra)
@@ -152,6 +175,9 @@ def network_backward(
             dropout(dflat_out, heads.dropout, mix(seed, np.uint64(k)), dflat)
         elif row[KIND] >= NORM:
             _block_backward(row, theta, gradient, work, B, packed)
+        elif row[KIND] == EMBED:
+            dout2, dW = view2(work, row[D_OUTPUT], T * B, H), view2(gradient, at, D, H)
+            _embedding_backward(work[row[INPUT] : row[INPUT] + T * B], dout2, dW)
         else:  # LAST
             dx, dlast = view3(work, row[D_INPUT], T, B, D), view2(work, row[D_OUTPUT], B, H)
             for t in range(T):
@@ -163,14 +189,16 @@ def network_backward(
                 add(work[d : d + T * B * D], work[total : total + T * B * D])
 
 
-_network_backward = later(network_backward)
+later_network_backward = later(network_backward)
 
 
 def needed(kinds: Iterable[int], learns: bool) -> list[Any]:
-    """The kernels that layers of these kinds call later: have them there (`jit.provide`) before `run_batches`."""
+    """The kernels that layers of these kinds call later: have them there (`jit.provide`) before the program runs."""
     kinds, found = set(kinds), list[Any]()
     if LSTM in kinds:
         found += [lstm_forward, lstm_backward] if learns else [lstm_forward]
+    if EMBED in kinds:
+        found += [embedding_forward, embedding_backward] if learns else [embedding_forward]
     if max(kinds) >= NORM:
         found += [block_forward, block_backward] if learns else [block_forward]
     return [*found, network_backward] if learns else found
@@ -209,6 +237,8 @@ def run_group(
     target, mask = view2(work, heads.target, B, h), view2(work, heads.mask, B, h)
     gather_windows(y, indptr, levels, floors, exog, spans, statics, windows, spec, x, extra, base, scale, target, mask)
 
+    for r in range(B):
+        start_states(table, work, B, r, False)
     network_forward(table, theta, work, B, heads, mode == LEARN, seed)
     output = view2(work, final[OUTPUT], B, final[N_OUT])
     if mode == PREDICT:
@@ -224,12 +254,12 @@ def run_group(
             for j in range(h):
                 losses[1] += mask[r, j] * Q
         if mode == LEARN:
-            _network_backward(table, theta, gradient, work, B, heads, seed)
+            later_network_backward(table, theta, gradient, work, B, heads, seed)
     flush_denormals(before)
 
 
 @kernel
-def _finish_batch(
+def finish_batch(
     losses: Array,  # (G, 2) read: summed loss and number of terms of the groups
     total: Array,  # (2,) written: of the batch
     learns: bool,
@@ -307,7 +337,7 @@ def run_batches(
             )  # fmt: skip
         if mode != PREDICT:
             learns = mode == LEARN
-            norm = _finish_batch(
+            norm = finish_batch(
                 losses, totals[k], learns, theta, gradients, optimizer, rates, step, k, weight_decay, clip
             )
             if learns:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from forecast_kernels.jit import Array, kernel
 
-DENSE, LSTM, DROPOUT, LAST = 0, 1, 2, 3
+DENSE, LSTM, DROPOUT, LAST, EMBED = 0, 1, 2, 3, 4  # EMBED has N_IN symbols, and as input the number of one
 NORM, CONV, SLSTM, MLSTM, GATE, SKIP, ADD = range(16, 23)  # what blocks are made of; see blocks.py
 
 # Columns of the table of layers; offsets count values from the start of theta or of the group's workspace.
