@@ -5,7 +5,8 @@ classes are looked up in the registry, and every length is checked before a kern
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -40,20 +41,13 @@ def save(path: str | Path, panel: Panel, fitted: Mapping[str, Fitted]) -> None:
     ParameterError
         If the file cannot be written there.
     """
-    from safetensors.numpy import save as dump
-
-    from forecast import __version__
-    from forecast.reporting.report import write_text_atomic
-
     arrays, document = _panel_out(panel)
     models = []
     for k, one in enumerate(fitted.values()):
         state, extra = one.state()
         arrays |= {f"model.{k}.{name}": values for name, values in state.items()}
         models.append({"model": name_of(one.model), "config": _config(one.model), "state": extra})
-    header = {"format": FORMAT, "version": __version__, "panel": document, "models": models}
-    metadata = {KEY: json.dumps(header, default=_plain)}
-    write_text_atomic(path, dump({name: np.ascontiguousarray(a) for name, a in arrays.items()}, metadata))
+    write_document(path, {"panel": document, "models": models}, arrays)
 
 
 def load(path: str | Path) -> tuple[Panel, dict[str, Fitted]]:
@@ -64,15 +58,12 @@ def load(path: str | Path) -> tuple[Panel, dict[str, Fitted]]:
     ModelFileError
         If the file is missing, truncated, of another version, or no model file.
     """
-    header, arrays = _read(Path(path))
-    if header.get("format") != FORMAT:
-        raise ModelFileError(
-            f"{path} was written by gatecast {header.get('version')!r} in format {header.get('format')!r}; "
-            f"this version reads format {FORMAT}: fit the model again."
-        )
-    try:
+    header, arrays = read_document(path, "forecast fit FILE -o")
+    if "text" in header:
+        raise ModelFileError(f"{path} holds a text model; use it with `forecast text generate {path}`.")
+    with damage_told(path):
         panel = _panel_in(header["panel"], arrays)
-        _expect(len(header["models"]) >= 1, "it holds no model")
+        expect(len(header["models"]) >= 1, "it holds no model")
         fitted = {}
         for k, entry in enumerate(header["models"]):
             kind = class_of(entry["model"])
@@ -80,17 +71,40 @@ def load(path: str | Path) -> tuple[Panel, dict[str, Fitted]]:
             prefix = f"model.{k}."
             own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
             fitted[model.name] = kind.fitted_type.from_state(model, own, entry["state"])
-    except (*_DAMAGE, ForecastError) as error:
-        raise ModelFileError(f"{path} is damaged ({_reason(error)}); fit and save the model again.") from error
     return panel, fitted
 
 
-def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
-    """Header document and arrays of a model file."""
+def write_document(path: str | Path, document: Mapping[str, Any], arrays: Arrays) -> None:
+    """Write a model file: a document that JSON can hold, and arrays; it appears whole or not at all.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be written there.
+    """
+    from safetensors.numpy import save as dump
+
+    from forecast import __version__
+    from forecast.reporting.report import write_text_atomic
+
+    header = {"format": FORMAT, "version": __version__, **document}
+    metadata = {KEY: json.dumps(header, default=_plain)}
+    write_text_atomic(path, dump({name: np.ascontiguousarray(a) for name, a in arrays.items()}, metadata))
+
+
+def read_document(place: str | Path, made_by: str) -> tuple[dict[str, Any], Arrays]:
+    """Document and arrays of a model file of this format; ``made_by`` is the command that makes one.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, truncated, of another version, or no model file.
+    """
     from safetensors import SafetensorError, safe_open
 
+    path = Path(place)
     if not path.is_file():
-        raise ModelFileError(f"There is no model file {path}; make one with `forecast fit FILE -o {path.name}`.")
+        raise ModelFileError(f"There is no model file {path}; make one with `{made_by} {path.name}`.")
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})[KEY])
@@ -101,7 +115,21 @@ def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
         raise ModelFileError(f"{path} is not a gatecast model, or it is truncated ({_reason(error)}).") from error
     if not isinstance(header, dict):
         raise ModelFileError(f"{path} is not a gatecast model: its header is no JSON object.")
+    if header.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{path} was written by gatecast {header.get('version')!r} in format {header.get('format')!r}; "
+            f"this version reads format {FORMAT}: fit the model again."
+        )
     return header, arrays
+
+
+@contextmanager
+def damage_told(path: str | Path) -> Iterator[None]:
+    """Whatever a document of the wrong shape raises becomes one sentence."""
+    try:
+        yield
+    except (*_DAMAGE, ForecastError) as error:
+        raise ModelFileError(f"{path} is damaged ({_reason(error)}); fit and save the model again.") from error
 
 
 def _reason(error: BaseException) -> str:
@@ -138,6 +166,7 @@ def _panel_out(panel: Panel) -> tuple[Arrays, dict[str, Any]]:
         "notes": list(panel.notes),
         "declared": asdict(panel.declared),
         "ahead": list(panel.ahead),
+        "labels": list(panel.categories),
         "categories": {name: list(values) for name, values in panel.statics.items() if name not in numbers},
     }
 
@@ -147,23 +176,23 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
     alias = document["freq"]
     frequency = parse_frequency(int(alias) if alias.isdigit() else alias)
     names, notes, columns = document["ids"], document["notes"], Columns(**document["columns"])
-    _expect(all(isinstance(name, str | int) for name in names) and len(names) >= 1, "the identifiers are no names")
-    _expect(all(isinstance(note, str) for note in notes), "the notes are no text")
-    _expect(all(isinstance(name, str) for name in (columns.id, columns.time, columns.target)), "a column has no name")
-    _expect(int(document["season_length"]) >= 1, "the season is shorter than a step")
+    expect(all(isinstance(name, str | int) for name in names) and len(names) >= 1, "the identifiers are no names")
+    expect(all(isinstance(note, str) for note in notes), "the notes are no text")
+    expect(all(isinstance(name, str) for name in (columns.id, columns.time, columns.target)), "a column has no name")
+    expect(int(document["season_length"]) >= 1, "the season is shorter than a step")
     pd.Timestamp(0, tz=columns.tz)  # an unknown zone would only show in the forecasts
     ids = np.empty(len(names), object)
     ids[:] = names
     y, indptr, starts = arrays["y"], arrays["indptr"], arrays["starts"]
     covariates = {name: arrays[f"covariate.{name}"] for name in document["covariates"]}
     kinds = y.dtype == np.float64 and indptr.dtype == np.int64 and starts.dtype == np.int64
-    _expect(kinds and y.ndim == 1, "the values have another type or shape")
-    _expect(indptr.shape == (len(ids) + 1,) and starts.shape == (len(ids),), "there are fewer lengths than series")
+    expect(kinds and y.ndim == 1, "the values have another type or shape")
+    expect(indptr.shape == (len(ids) + 1,) and starts.shape == (len(ids),), "there are fewer lengths than series")
     inside = (indptr >= 0) & (indptr <= len(y))  # differences alone could wrap around
-    _expect(inside.all() and (np.diff(indptr) >= 1).all(), "the lengths do not ascend")
-    _expect(indptr[0] == 0 and indptr[-1] == len(y), "the lengths do not fit the values")
+    expect(inside.all() and (np.diff(indptr) >= 1).all(), "the lengths do not ascend")
+    expect(indptr[0] == 0 and indptr[-1] == len(y), "the lengths do not fit the values")
     fitting = all(values.shape == y.shape and values.dtype == np.float64 for values in covariates.values())
-    _expect(fitting, "a covariate does not fit the values")
+    expect(fitting, "a covariate does not fit the values")
     panel = Panel(
         ids=ids,
         indptr=indptr,
@@ -174,11 +203,21 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
         columns=Columns(**document["columns"]),
         covariates=covariates,
         notes=tuple(document["notes"]),
+        categories=_labels_in(document, y),
         **_declared_in(document, arrays, covariates, len(ids)),
     )
     known = not pd.isna(panel.starts).any() and not pd.isna(panel.future(1)).any()
-    _expect(known, "the stamps cannot be continued")
+    expect(known, "the stamps cannot be continued")
     return panel
+
+
+def _labels_in(document: Mapping[str, Any], y: npt.NDArray[np.float64]) -> tuple[str, ...]:
+    """Categories of the target; files of before there were such have none."""
+    labels = tuple(document.get("labels", ()))
+    expect(all(isinstance(name, str) for name in labels) and len(set(labels)) == len(labels), "a category is no text")
+    known = np.isnan(y) | ((y >= 0) & (y < len(labels)) & (y == np.floor(y)))
+    expect(not labels or known.all(), "a value is none of the categories")
+    return labels
 
 
 def _declared_in(document: Mapping[str, Any], arrays: Arrays, covariates: Arrays, series: int) -> dict[str, Any]:
@@ -187,16 +226,17 @@ def _declared_in(document: Mapping[str, Any], arrays: Arrays, covariates: Arrays
     ahead = {name: arrays[f"ahead.{name}"] for name in document.get("ahead", ())}
     statics = {name: arrays[f"static.{name}"] for name in declared.static if f"static.{name}" in arrays}
     for name, values in document.get("categories", {}).items():
-        _expect(all(value is None or isinstance(value, str) for value in values), "a category is no text")
+        expect(all(value is None or isinstance(value, str) for value in values), "a category is no text")
         statics[name] = np.array(values, object)
     shapes = all(a.ndim == 2 and len(a) == series and a.dtype == np.float64 for a in ahead.values())
     kinds = all(a.shape == (series,) and a.dtype in (np.float64, object) for a in statics.values())
-    _expect(shapes and kinds, "covariates have another type or shape")
+    expect(shapes and kinds, "covariates have another type or shape")
     past = {*covariates} >= {*declared.known, *declared.historic}
-    _expect(past and {*statics} == {*declared.static} and {*ahead} <= {*declared.future}, "a covariate is missing")
+    expect(past and {*statics} == {*declared.static} and {*ahead} <= {*declared.future}, "a covariate is missing")
     return {"declared": declared, "ahead": ahead, "statics": statics}
 
 
-def _expect(holds: Any, otherwise: str) -> None:
+def expect(holds: Any, otherwise: str) -> None:
+    """Raise a ValueError that says what is wrong with a document."""
     if not holds:
         raise ValueError(otherwise)

@@ -13,6 +13,7 @@ from forecast.cli.facts import inspect
 from forecast.cli.fit import fit, predict
 from forecast.cli.run import run
 from forecast.cli.system import info, warmup
+from forecast.cli.text import text
 
 app = typer.Typer(
     name="forecast",
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for command in (run, backtest, fit, predict, inspect, data, warmup, info):
     app.command()(command)
+app.add_typer(text, name="text")
 
 
 def _version(wanted: bool) -> None:

@@ -14,7 +14,7 @@ READERS = ["run", "backtest", "fit", "inspect"]
 
 
 def test_program_has_the_promised_commands():
-    assert list(COMMANDS) == ["run", "backtest", "fit", "predict", "inspect", "data", "warmup", "info"]
+    assert list(COMMANDS) == ["run", "backtest", "fit", "predict", "inspect", "data", "warmup", "info", "text"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
