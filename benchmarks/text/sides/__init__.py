@@ -1,0 +1,1 @@
+"""What runs in the processes of the sides; each may live in an environment of its own."""
