@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from forecast.evaluation.metrics import evaluate
     from forecast.forecaster import Forecaster
     from forecast.models.arima import ARIMA, AutoARIMA
+    from forecast.models.categorical import CategoricalLSTM, MarkovChain, MostFrequent
     from forecast.models.naive import Drift, HistoricMean, Naive, SeasonalNaive
     from forecast.models.naive2 import Naive2
     from forecast.models.recurrent import LSTM, XLSTM
     from forecast.models.smoothing import AutoETS, Theta
     from forecast.series import datasets
     from forecast.series.frame import read_panel
+    from forecast.text import TextModel
 
 _PLACES = {
     "forecast.errors": (
@@ -39,11 +41,13 @@ _PLACES = {
     "forecast.evaluation.metrics": ("evaluate",),
     "forecast.forecaster": ("Forecaster",),
     "forecast.models.arima": ("ARIMA", "AutoARIMA"),
+    "forecast.models.categorical": ("CategoricalLSTM", "MarkovChain", "MostFrequent"),
     "forecast.models.naive": ("Drift", "HistoricMean", "Naive", "SeasonalNaive"),
     "forecast.models.naive2": ("Naive2",),
     "forecast.models.recurrent": ("LSTM", "XLSTM"),
     "forecast.models.smoothing": ("AutoETS", "Theta"),
     "forecast.series.frame": ("read_panel",),
+    "forecast.text": ("TextModel",),
 }
 _HOME = {name: module for module, names in _PLACES.items() for name in names}
 
@@ -52,14 +56,18 @@ __all__ = [  # noqa: RUF022 - by kind
     "ARIMA",
     "AutoARIMA",
     "AutoETS",
+    "CategoricalLSTM",
     "Drift",
     "HistoricMean",
     "LSTM",
+    "MarkovChain",
+    "MostFrequent",
     "Naive",
     "Naive2",
     "SeasonalNaive",
     "Theta",
     "XLSTM",
+    "TextModel",
     "backtest",
     "datasets",
     "evaluate",

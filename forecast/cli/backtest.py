@@ -110,6 +110,7 @@ def backtest(
     kind = options.intervals_of(intervals)
     figures, what = options.metrics_of(metrics, methods), options.breakdown_of(by)
     panel = reading.panel(file, quiet)
+    methods, levels = options.suited(panel, methods, models, level, seed, device, members)
     kind = options.intervals_for(kind, panel, horizon, windows, step, levels)
 
     from forecast.forecaster import Forecaster
@@ -129,7 +130,8 @@ def backtest(
         from forecast.reporting.report import html_report
 
         winner = evaluation.verdict.winner
-        pictures = {f"Backtest of {winner}": forecast_figure(panel, cv, winner)}
+        drawn = not panel.categories
+        pictures = {f"Backtest of {winner}": forecast_figure(panel, cv, winner)} if drawn else {}
         page = html_report(panel, cv, evaluation, figures=pictures, title=f"Backtest of {file.name}")
         write_file(page, report, quiet)
     if as_json:

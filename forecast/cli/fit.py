@@ -53,6 +53,7 @@ def fit(
     check_place("--output", output, source=file)
     methods = options.models_of(models, seed, device, members)
     panel = reading.panel(file, quiet)
+    methods, _ = options.suited(panel, methods, models, "none", seed, device, members)
 
     from forecast.forecaster import Forecaster
 
@@ -97,6 +98,7 @@ def predict(
         panel = forecaster.read(file)
         tell(panel.notes, quiet)
     panel = options.with_future_data(panel, future_data, horizon)
+    levels = options.levels_for(panel, level)
     kind = options.intervals_for(kind, panel, horizon, 0, None, levels)
     with progress_on_stderr(quiet) as progress:
         compile_kernels([fitted.model for fitted in forecaster.fitted_.values()], progress)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DATA, COVARIATES, MODELS, OUTPUT = "Data", "Covariates", "Models", "Output"  # the groups of options in a command's help
 DEFAULT_MODELS = "lstm,auto-arima,seasonal-naive"
+CATEGORICAL_MODELS = "categorical-lstm,markov-chain,most-frequent"  # the default where the target is no number
 DEFAULT_LEVELS = "80,95"
 AUTO = "auto"
 
@@ -50,7 +51,7 @@ Models = Annotated[
         "--models",
         metavar="NAMES",
         help="Any of lstm, xlstm, auto-arima, arima, auto-ets, theta, seasonal-naive, naive2, naive, drift, "
-        "historic-mean, joined by commas.",
+        "historic-mean, joined by commas; for categories: categorical-lstm, markov-chain, most-frequent.",
         rich_help_panel=MODELS,
     ),
 ]
@@ -147,6 +148,20 @@ def models_of(names: str, seed: int | None, device: str, members: int | None = N
     if members is not None and not any(model.is_network for model in models):
         raise ParameterError(f"--members is {members}, but none of --models {names} is a network; add lstm.")
     return [_with_options(model, wanted) for model in models]
+
+
+def suited(
+    panel: "Panel", methods: "list[Model]", models: str, level: str, seed: int | None, device: str, members: int | None
+) -> "tuple[list[Model], list[float]]":
+    """Models and levels for this panel: where it holds categories, and none were chosen, those that forecast them."""
+    if panel.categories and models == DEFAULT_MODELS:
+        methods = models_of(CATEGORICAL_MODELS, seed, device, members)
+    return methods, levels_for(panel, level)
+
+
+def levels_for(panel: "Panel", level: str) -> list[float]:
+    """The percentages of ``--level``; by default none for categories, which have probabilities instead."""
+    return [] if panel.categories and level == DEFAULT_LEVELS else percentages_of(level)
 
 
 def percentages_of(text: str) -> list[float]:

@@ -11,6 +11,7 @@ from forecast.cli.files import PICTURES, TABLES, check_place, write_frame, write
 from forecast.cli.progress import phase, progress_on_stderr
 from forecast.cli.reading import GUESSED, Reading, reads
 from forecast.cli.screen import evaluation_parts, forecast_parts, plot_of, records, show, show_json, tell
+from forecast.errors import ParameterError
 from forecast.words import counted
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ def run(
     methods, levels = options.models_of(models, seed, device, members), options.percentages_of(level)
     kind = options.intervals_of(intervals)
     panel = reading.panel(file, quiet)
+    methods, levels = options.suited(panel, methods, models, level, seed, device, members)
+    if plot is not None and panel.categories:
+        raise ParameterError(f"--plot draws numbers, but {panel.columns.target!r} holds categories; leave it out.")
     panel = options.with_future_data(panel, future_data, horizon)
     check_future(methods, panel, horizon)
     count, refit = windows or windows_for(panel, horizon), len(panel.y) <= REFIT_UP_TO
@@ -123,7 +127,7 @@ def run(
         show(
             f"\nForecast of the next {counted(horizon, 'step')}, the winner first:",
             *forecast_parts(panel, frame, winner),
-            plot_of(panel, frame, winner),
+            *([] if panel.categories else [plot_of(panel, frame, winner)]),
         )
 
 

@@ -17,9 +17,16 @@ import pandas as pd
 from forecast.errors import DataError, ParameterError
 from forecast.evaluation.ahead import check_mode, mode_notes, with_ahead
 from forecast.evaluation.conformal import Calibration, calibration, naive_errors, paired, plan
-from forecast.evaluation.intervals import attach, check_levels, check_quantiles, column_names, probabilities
+from forecast.evaluation.intervals import (
+    attach,
+    check_levels,
+    check_quantiles,
+    column_names,
+    probabilities,
+    probability_columns,
+)
 from forecast.evaluation.output import Output
-from forecast.models.base import Fitted, Floats, Forecast, Model, covariate_notes
+from forecast.models.base import Fitted, Floats, Forecast, Model, check_kind, covariate_notes
 from forecast.progress import Progress, Silent
 from forecast.series.panel import Panel, stack
 from forecast.words import counted, joined
@@ -186,6 +193,7 @@ def check_names(
     names = [panel.columns.id, panel.columns.time, CUTOFF, panel.columns.target]
     for model in models:
         names += [model.name, *column_names(model.name, level, quantiles)]
+        names += probability_columns(model.name, panel.categories) if model.is_categorical else []
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ParameterError(f"Two columns would be called {twice!r}; give one of the models another alias.")
@@ -233,6 +241,7 @@ def make_ready(
     mode: str = "realised",
 ) -> Ready:
     """Fit a model, if it is not yet, and calibrate its quantiles on windows at the end of the history, if asked to."""
+    check_kind(model, history, asked)
     fitted = fitted or model.fit(history, h, progress)
     if not calibrated or not asked:
         return Ready(fitted)
@@ -371,7 +380,7 @@ def _truth(panel: Panel, window: Window, history: Panel, h: int) -> pd.DataFrame
     columns = panel.columns
     frame = history.future_frame(h)
     frame[CUTOFF] = history.outward(np.repeat(history.ends, h))
-    frame[columns.target] = _realised(panel, window, h).ravel()
+    frame[columns.target] = panel.labels(_realised(panel, window, h).ravel())
     return frame
 
 

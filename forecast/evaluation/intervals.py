@@ -6,8 +6,10 @@ The names are the ecosystem's: ``LSTM-lo-80`` and ``LSTM-hi-80`` bound the centr
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forecast.errors import ParameterError
@@ -75,6 +77,11 @@ def column_names(
     return [name for name, _ in _columns(model, level, quantiles)]
 
 
+def probability_columns(model: str, categories: Iterable[str]) -> list[str]:
+    """The columns of the probabilities of categories, e.g. ``["CategoricalLSTM-p-idle", "CategoricalLSTM-p-busy"]``."""
+    return [f"{model}-p-{name}" for name in categories]
+
+
 def attach(
     frame: pd.DataFrame,
     model: str,
@@ -103,7 +110,11 @@ def attach(
     where = {q: i for i, q in enumerate(probabilities(level, quantiles))}
     if forecast.quantiles.shape[2] != len(where):
         raise AssertionError(f"{forecast.quantiles.shape[2]} quantiles were forecast, {len(where)} were asked for")
-    values = {model: forecast.point.ravel()}
+    values: dict[str, npt.NDArray[Any]] = {model: forecast.point.ravel()}
+    if forecast.probabilities is not None:
+        values[model] = np.array(forecast.categories, object)[forecast.point.astype(np.int64).ravel()]
+        for k, name in enumerate(probability_columns(model, forecast.categories)):
+            values[name] = forecast.probabilities[:, :, k].ravel()
     for name, q in _columns(model, level, quantiles):
         values[name] = forecast.quantiles[:, :, where[q]].ravel()
     return pd.concat([frame, pd.DataFrame(values, index=frame.index)], axis=1)

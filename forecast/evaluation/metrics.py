@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import ParameterError
+from forecast.evaluation.categories import evaluate_categories
 from forecast.evaluation.losses import Codes, Losses, cell_losses, pooled_losses
 from forecast.evaluation.scoring import Scored, score
 from forecast.evaluation.summary import FAMILIES, Evaluation, check_metrics, chosen_columns
@@ -75,7 +76,7 @@ def evaluate(
         zero are left out) and WAPE; with quantiles also pinball (their mean loss, units of the target),
         pinball-<quantile>, CRPS (twice the mean pinball loss over the mean absolute target, per series and
         cutoff) and WQL (the same of all series together); with levels also MSIS-<level> and coverage-<level>
-        (0 to 1). Then ``verdict`` and ``notes``.
+        (0 to 1). Then ``verdict`` and ``notes``. Of categories: see `forecast.evaluation.categories`.
 
     Raises
     ------
@@ -85,6 +86,8 @@ def evaluate(
         If ``cv`` is not of this panel, lacks forecasts, or covers no observed value.
     """
     wanted = check_metrics(metrics)
+    if panel.categories:
+        return evaluate_categories(cv, panel, models, baseline, wanted)
     scored = score(cv, panel, [model.name for model in models], season_length)
     cells, width = _cells(scored, None)
     losses = cell_losses(scored, cells)
@@ -146,6 +149,8 @@ def breakdown(
     """
     if by not in BY:
         raise ParameterError(f"by is {by!r}; choose one of {', '.join(BY)}.")
+    if panel.categories:
+        raise ParameterError("Forecasts of categories are only judged all together; leave out by.")
     wanted = check_metrics(metrics)
     scored = score(cv, panel, [model.name for model in models], season_length)
     cells, width = _cells(scored, by)

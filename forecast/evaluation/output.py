@@ -18,6 +18,8 @@ class Output:
 
     def of(self, forecast: Forecast, quantiles: tuple[float, ...]) -> Forecast:
         """A forecast of these quantiles within the limits."""
+        if forecast.probabilities is not None:
+            return forecast  # categories know no limits
         point, values = forecast.point, forecast.quantiles
         if self.integer:
             side = np.sign(np.array(quantiles) - 0.5)

@@ -51,10 +51,10 @@ def score(cv: pd.DataFrame, panel: Panel, models: Sequence[str], season_length: 
     """
     columns = panel.columns
     _check_columns(cv, panel, models)
-    series, position = _locate(cv, panel)
+    series, position = locate(cv, panel)
     pairs, row_pair = np.unique(np.stack([series, position]), axis=1, return_inverse=True)
     row_pair = row_pair.ravel()  # NumPy 2.0 keeps an axis here
-    window, spacing = _windows(pairs)
+    window, spacing = windows_of(pairs)
     step = cv[columns.time].groupby(row_pair).rank(method="first").to_numpy().astype(np.int64)
     horizon = int(step.max())
     scale, square_scale = _scales(panel, pairs, season_length or panel.season_length)
@@ -105,7 +105,7 @@ def _check_columns(cv: pd.DataFrame, panel: Panel, models: Sequence[str]) -> Non
             )
 
 
-def _locate(cv: pd.DataFrame, panel: Panel) -> tuple[Positions, Positions]:
+def locate(cv: pd.DataFrame, panel: Panel) -> tuple[Positions, Positions]:
     """(R,) position of each row's series in the panel, and of its cutoff in the series."""
     names = cv[panel.columns.id]
     series = pd.Index(panel.ids).get_indexer(pd.Index(names.to_numpy(dtype=object))).astype(np.int64)
@@ -146,7 +146,7 @@ def _check_stamps(cutoffs: pd.Series, panel: Panel) -> None:
         )
 
 
-def _windows(pairs: Positions) -> tuple[Positions, int | None]:
+def windows_of(pairs: Positions) -> tuple[Positions, int | None]:
     """(P,) the window of each pair of a series and a cutoff, and the values between two cutoffs, if there are two.
 
     Counted from the end, because short series lack the earliest windows.

@@ -14,13 +14,25 @@ from forecast.evaluation.verdict import Verdict
 # in the order of a table's columns; of coverage there is one column per level, "coverage-80", and so on
 FAMILIES = (
     "MASE", "skill", "OWA", "sMAPE", "MAE", "RMSE", "RMSSE", "MAPE", "WAPE", "pinball", "CRPS", "WQL", "MSIS",
-    "coverage",
+    "coverage", "logloss", "Brier", "accuracy",
 )  # fmt: skip
-SHOWN = ("MASE", "skill", "OWA", "sMAPE", "MAE", "RMSE", "CRPS", "coverage")  # what fits a terminal
+SHOWN = (
+    "MASE",
+    "logloss",
+    "skill",
+    "OWA",
+    "sMAPE",
+    "MAE",
+    "RMSE",
+    "CRPS",
+    "coverage",
+    "Brier",
+    "accuracy",
+)  # what fits a terminal
 LEGEND = {
     "MASE": "MASE is the mean absolute error over that of the seasonal-naive method before the cutoff",
     "RMSSE": "RMSSE is the root mean squared error over that of the seasonal-naive method before the cutoff",
-    "skill": "skill is the share of {baseline}'s MASE that is saved",
+    "skill": "skill is the share of {baseline}'s {metric} that is saved",
     "OWA": "OWA is the mean of sMAPE and MASE relative to Naive2's",
     "sMAPE": "sMAPE runs from 0 to 1",
     "MAPE": "MAPE leaves out values of zero",
@@ -30,10 +42,13 @@ LEGEND = {
     "WQL": "WQL is the CRPS of all series together",
     "MSIS": "MSIS is the interval score over the scale of MASE",
     "coverage": "coverage is the share of values inside the interval",
+    "logloss": "logloss is the mean of -log(probability of what came)",
+    "Brier": "Brier is the squared distance of the probabilities from what came, 0 to 2",
+    "accuracy": "accuracy is how often the likeliest category came",
 }
 MOST_DECIMALS = 12
-_SHARE = re.compile(r"skill|MAPE|WAPE|coverage-.+")
-_FIXED = {"MASE": 3, "RMSSE": 3, "OWA": 3, "sMAPE": 4, "CRPS": 4, "WQL": 4}
+_SHARE = re.compile(r"skill|MAPE|WAPE|coverage-.+|accuracy")
+_FIXED = {"MASE": 3, "RMSSE": 3, "OWA": 3, "sMAPE": 4, "CRPS": 4, "WQL": 4, "logloss": 4, "Brier": 4}
 
 
 def check_metrics(metrics: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -85,7 +100,7 @@ class Evaluation:
     table: pd.DataFrame
     """One row per model (index ``model``), best first; MASE, skill, OWA if ``Naive2`` was compared, sMAPE (0 to 1),
     MAE, RMSE, RMSSE, MAPE, WAPE, and where the backtest has intervals or quantiles also pinball, CRPS, WQL,
-    MSIS-80 ..., coverage-80 ... (0 to 1) and pinball-0.1 ..."""
+    MSIS-80 ..., coverage-80 ... (0 to 1) and pinball-0.1 ...; for categories logloss, skill, Brier and accuracy."""
 
     verdict: Verdict
     baseline: str | None
@@ -113,7 +128,8 @@ class Evaluation:
     def legend(self) -> str:
         """One sentence on the units of the columns that are there."""
         columns = {str(column).partition("-")[0] for column in self.shown.columns}
-        parts = [text.format(baseline=self.baseline) for name, text in LEGEND.items() if name in columns]
+        metric = "logloss" if "logloss" in self.table else "MASE"
+        parts = [text.format(baseline=self.baseline, metric=metric) for name, text in LEGEND.items() if name in columns]
         return "; ".join(parts) + "."
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,7 +157,7 @@ def best(table: pd.DataFrame) -> dict[str, set[Any]]:
     winners = {}
     for column in map(str, table.columns):
         values = table[column]
-        if column == "skill":
+        if column in ("skill", "accuracy"):
             values = -values
         elif column.startswith("coverage-"):
             values = (values - float(column.removeprefix("coverage-")) / 100).abs()

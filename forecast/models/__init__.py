@@ -21,6 +21,9 @@ MODELS = {
     "naive": "forecast.models.naive:Naive",
     "drift": "forecast.models.naive:Drift",
     "historic-mean": "forecast.models.naive:HistoricMean",
+    "categorical-lstm": "forecast.models.categorical:CategoricalLSTM",
+    "markov-chain": "forecast.models.categorical:MarkovChain",
+    "most-frequent": "forecast.models.categorical:MostFrequent",
 }
 
 

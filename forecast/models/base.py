@@ -28,6 +28,8 @@ class Forecast:
 
     point: Floats  # (S, h)
     quantiles: Floats  # (S, h, Q), ascending along Q; Q = 0 when none were asked for
+    probabilities: Floats | None = None  # (S, h, K) of K categories, where those are forecast: points are places in
+    categories: tuple[str, ...] = ()  # (K,)
 
     def __post_init__(self) -> None:
         if self.quantiles.shape[:2] != self.point.shape:
@@ -76,6 +78,7 @@ class Fitted(ABC):
         levels = tuple(float(q) for q in quantiles)
         if any(not 0 < q < 1 for q in levels) or list(levels) != sorted(set(levels)):
             raise ParameterError(f"Quantiles must ascend strictly between 0 and 1; got {list(levels)}.")
+        check_kind(self.model, panel, levels)
         if self.model.uses_covariates:
             panel = reaching(panel, h)
         forecast = self._predict(panel, h, levels)
@@ -109,6 +112,7 @@ class Model(ABC):
     """A forecasting method as an immutable config: subclasses are frozen dataclasses, checked on construction."""
 
     is_network: ClassVar[bool] = False  # networks are judged against the baselines in the verdict
+    is_categorical: ClassVar[bool] = False  # whether it forecasts categories, and not numbers
     kernels: ClassVar[tuple[str, ...]] = ()  # the groups that ``learning.warmup`` compiles for it
     default_name: ClassVar[str]
     fitted_type: ClassVar[type[Fitted]]
@@ -147,10 +151,41 @@ class Model(ABC):
         """
         if h is not None and h < 1:
             raise ParameterError(f"The horizon h is {h}; it must be at least 1.")
+        check_kind(self, panel)
         return self._fit(panel, h, progress or Silent())
 
     @abstractmethod
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> Fitted: ...
+
+
+def check_kind(model: Model, panel: Panel, quantiles: Sequence[float] = ()) -> None:
+    """Refuse a model of numbers for categories, and the other way round, and quantiles of categories.
+
+    Raises
+    ------
+    DataError
+        Telling which models there are.
+    ParameterError
+        If there are quantiles.
+    """
+    if model.is_categorical and quantiles:
+        raise ParameterError(
+            f"{model.name} forecasts probabilities of categories, which have no intervals; "
+            "leave out level and quantiles (--level)."
+        )
+    if model.is_categorical == bool(panel.categories):
+        return
+    target = panel.columns.target
+    if model.is_categorical:
+        raise DataError(
+            f"{model.name} forecasts categories, but column {target!r} holds numbers; turn them into texts, or pandas' "
+            "categories, if they stand for states."
+        )
+    raise DataError(
+        f"{model.name} forecasts numbers, but column {target!r} holds categories ({listed(panel.categories)}); take "
+        "CategoricalLSTM, MarkovChain or MostFrequent (--models categorical-lstm,markov-chain,most-frequent), or name "
+        "another column with --target (target_col=)."
+    )
 
 
 def covariate_notes(models: Sequence[Model], panel: Panel) -> list[str]:

@@ -57,9 +57,11 @@ def forecast_figure(
     Raises
     ------
     ParameterError
-        If ``model`` is not a column of ``frame``.
+        If ``model`` is not a column of ``frame``, or the panel holds categories.
     """
     columns = panel.columns
+    if panel.categories:
+        raise ParameterError(f"Column {columns.target!r} holds categories, which are not drawn; leave out the plot.")
     if model not in frame:
         found = ", ".join(str(name) for name in frame.columns if name not in (columns.id, columns.time))
         raise ParameterError(f"There are no forecasts of {model!r} to draw; the columns are {found}.")

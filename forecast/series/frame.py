@@ -14,6 +14,7 @@ import pandas as pd
 from forecast.errors import DataError, ParameterError
 from forecast.series.assemble import Rows, assemble
 from forecast.series.calendar import check_calendar, computed
+from forecast.series.categories import categories_of
 from forecast.series.columns import is_unnamed, kind_of, listed
 from forecast.series.frequency import Frequency, parse_frequency
 from forecast.series.grid import Ints, MonthGrid, Stamps
@@ -55,7 +56,8 @@ def read_panel(
     data : str, Path, DataFrame, Series or Panel
         A CSV or Parquet file, or a frame: long (one row for each series and stamp), a single series (time and value),
         or wide (time, and one numeric column for each series). The index of a Series is its time. A Panel is
-        returned as it is.
+        returned as it is. A target of texts, or of pandas' categories, is one of categories; see
+        `forecast.series.categories`.
     id_col, time_col, target_col : str, optional
         Names of the columns, guessed if left out. The target ``*`` takes every numeric column as a series.
     freq : str or int, optional
@@ -106,13 +108,18 @@ def read_panel(
     stamps, zone, zone_notes = settle(times, codes, tz, frequency, table.source)
     covariates, covariate_notes = _covariates(table, roles, declared)
     if roles.target is None:
-        rows = _wide_rows(table, roles.series, stamps, covariates)
+        rows, categories = _wide_rows(table, roles.series, stamps, covariates), None
     else:
-        rows = Rows(ids, codes, stamps, _target(table, roles.target), covariates)
+        categories = categories_of(table.frame[roles.target])
+        y = _target(table, roles.target) if categories is None else categories.values
+        rows = Rows(ids, codes, stamps, y, covariates)
     columns = Columns(roles.id or "unique_id", _time_label(roles), roles.target or "y", zone)
     panel = assemble(
         rows, columns, frequency, season_length, anchored="-" in str(freq), future=declared.future, least=least
     )
+    if categories is not None:
+        note = f"Column {roles.target!r} holds {counted(len(categories.names), 'category', 'categories')}: "
+        panel = replace(panel, categories=categories.names).with_notes([f"{note}{listed(categories.names)}."])
     own = [name for name in declared.static if name in table.frame] if roles.target is not None else []
     statics = static_columns(table, codes, ids, tuple(own))
     if statics:

@@ -190,7 +190,8 @@ def _target(guess: Guess, *, long: bool) -> str:
         return numbers[0]
     if not numbers:
         raise DataError(
-            f"{guess.beginning} has no numeric column that could be the target; the columns are {listed(guess.kinds)}."
+            f"{guess.beginning} has no numeric column that could be the target; the columns are {listed(guess.kinds)}: "
+            "name one with --target (target_col=) if its texts are categories."
         )
     likely = guess.preferred(TARGET_LIKE_NAMES, numbers) or numbers[0]
     every = "" if long else f", or all of them with {_option('target', ALL_COLUMNS)}"

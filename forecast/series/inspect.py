@@ -54,15 +54,14 @@ def inspect(panel: Panel) -> list[Finding]:
     found = [
         _columns(panel),
         Finding("ok", f"The frequency is {panel.frequency.describe()}."),
-        _season(panel),
+        None if panel.categories else _season(panel),
         _lengths(panel),
         _ends(look),
         _gaps(look),
         _short(look),
         _single(look),
         _constant(look),
-        _outliers(look),
-        _signs(panel),
+        *([_shares(panel)] if panel.categories else [_outliers(look), _signs(panel)]),
         *_covariates(panel),
     ]
     return [finding for finding in found if finding is not None]
@@ -231,6 +230,14 @@ def _outliers(look: _Look) -> Finding | None:
         f"median (farthest: {panel.ids[code]!r} at {shown(stamp)}, {panel.y[row]:g}).",
         "Check them; leave the cells of wrong values empty.",
     )
+
+
+def _shares(panel: Panel) -> Finding:
+    counts = np.bincount(panel.y[~np.isnan(panel.y)].astype(np.int64), minlength=len(panel.categories))
+    shares = sorted(zip(counts / counts.sum(), panel.categories, strict=True), reverse=True)
+    told = ", ".join(f"{name!r} {share:.1%}" for share, name in shares[:10])
+    more = f" and {len(shares) - 10} more" if len(shares) > 10 else ""
+    return Finding("ok", f"The values are categories: {told}{more}.")
 
 
 def _signs(panel: Panel) -> Finding | None:

@@ -51,6 +51,8 @@ class Panel:
     is missing is unknown. `forecast.series.future.reaching` makes them complete for a horizon."""
     statics: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Name -> (S,) of static covariates: float64, NaN where unknown; or object, with None where unknown."""
+    categories: tuple[str, ...] = ()
+    """What the values of a categorical target stand for: ``y`` then holds places in it. Empty for numbers."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -142,10 +144,16 @@ class Panel:
             {
                 self.columns.id: np.repeat(self.ids, self.lengths),
                 self.columns.time: self.outward(stamps),
-                self.columns.target: self.y,
+                self.columns.target: self.labels(self.y),
                 **self.covariates,
             }
         )
+
+    def labels(self, values: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+        """Values as the caller has them: of a categorical target its categories, None where unobserved."""
+        if not self.categories:
+            return values
+        return np.array([*self.categories, None], object)[np.nan_to_num(values, nan=-1).astype(np.int64)]
 
     def with_notes(self, notes: Sequence[str]) -> "Panel":
         """The same panel with more to say."""

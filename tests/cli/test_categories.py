@@ -1,0 +1,60 @@
+"""The commands on a file whose target is categories."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory):
+    rng, name, rows = np.random.default_rng(0), "idle", []
+    for t in range(120):
+        rows.append((pd.Timestamp("2024-01-01") + pd.Timedelta(hours=t), name))
+        name = rng.choice(
+            ["idle", "busy", "down"], p={"idle": [0.8, 0.2, 0], "busy": [0.3, 0.6, 0.1]}.get(name, [1, 0, 0])
+        )
+    file = tmp_path_factory.mktemp("states") / "states.csv"
+    pd.DataFrame(rows, columns=["hour", "state"]).to_csv(file, index=False)
+    return file
+
+
+def test_run_takes_models_of_categories_by_itself(run, states, tmp_path):
+    result = run("run", states, "--target", "state", "-h", 3, "--windows", 2, "--output", tmp_path / "out.csv")
+    assert result.exit_code == 0, result.stderr
+    assert "3 categories: 'busy', 'down', 'idle'" in result.stderr
+    assert all(word in result.stdout for word in ("logloss", "Brier", "accuracy", "CategoricalLSTM", "MostFrequent"))
+    out = pd.read_csv(tmp_path / "out.csv")
+    assert set(out["MarkovChain"]) <= {"idle", "busy", "down"}
+    assert out["MarkovChain-p-idle"].between(0, 1).all()
+
+
+def test_backtest_writes_its_report_and_inspect_tells_shares(run, states, tmp_path):
+    baselines = ["--models", "markov-chain,most-frequent"]
+    result = run("backtest", states, "--target", "state", "-h", 3, *baselines, "--report", tmp_path / "page.html")
+    assert result.exit_code == 0, result.stderr
+    assert "accuracy" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    shown = run("inspect", states, "--target", "state").stdout
+    assert "The values are categories: 'idle'" in shown
+
+
+def test_fitted_models_predict_from_their_file(run, states, tmp_path):
+    model = tmp_path / "model"
+    fitted = run("fit", states, "--target", "state", "--models", "markov-chain", "-o", model)
+    assert "chance to stay" in fitted.stdout
+    told = json.loads(run("predict", model, "-h", 2, "--json").stdout)
+    assert {"MarkovChain-p-busy", "MarkovChain-p-down", "MarkovChain-p-idle"} <= set(told["forecast"][0])
+
+
+def test_what_does_not_fit_is_one_sentence(run, states, tmp_path):
+    cases = [
+        (["--models", "naive"], 3, "take CategoricalLSTM, MarkovChain or MostFrequent"),
+        (["--models", "markov-chain", "--level", "90"], 2, "which have no intervals"),
+        (["--plot", tmp_path / "x.png"], 2, "--plot draws numbers"),
+    ]
+    for options, code, sentence in cases:
+        result = run("run", states, "--target", "state", "-h", 2, "-q", *options)
+        assert result.exit_code == code
+        assert sentence in result.stderr
+        assert result.stderr.count("\n") == 1
