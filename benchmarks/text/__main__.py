@@ -14,6 +14,7 @@ from benchmarks.speed.readme import footer, table
 from benchmarks.speed.timing import alternate, duration, ratio_text
 from benchmarks.speed.worker import Worker, installed
 from benchmarks.text.sides.shared import Shape
+from forecast.words import counted
 
 HEAD = (
     "E, H, layers, B, T", "threads", "bits per character", "PyTorch", "a pass over the text", "PyTorch", "times ours",
@@ -66,7 +67,8 @@ def measured(options: argparse.Namespace) -> str:
     row += [f"{bits['torch']:.4f}"] if "torch" in bits else ["not installed"]
     row += [duration(median(train["ours"])), *_beside(train, duration)]
     row += [_speed(median(generate["ours"])), *_beside(generate, _speed)]
-    what = f"**A text of {options.text.stat().st_size:,} bytes**, {options.passes} passes of {steps:,} steps."
+    passes = counted(options.passes, "pass", "passes")
+    what = f"**A text of {options.text.stat().st_size:,} bytes**, {passes} of {steps:,} steps."
     return "\n\n".join((what, table(HEAD, [row]), footer("python -m benchmarks.text", versions)))
 
 
