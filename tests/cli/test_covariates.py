@@ -29,7 +29,7 @@ def short_training(monkeypatch):
     """Five steps show what is read and what comes out."""
     from forecast.models.recurrent import defaults
 
-    monkeypatch.setattr("forecast.models.recurrent.lstm.choose_size", lambda windows: defaults.Size(8, 1, 32, 5))
+    monkeypatch.setattr("forecast.models.recurrent.base.choose_size", lambda windows: defaults.Size(8, 1, 32, 5))
 
 
 def test_future_comes_from_rows_without_a_target_or_from_a_file(run, prices):
