@@ -7,7 +7,7 @@ head; the feed-forward layer is gated by swish; dropout is at the end of a branc
 Notation: T patches, D width of the blocks, N heads, K steps that the causal convolution sees.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from forecast.learning.network import Layer, head_layers
 from forecast_kernels.network import table as kernels
@@ -49,13 +49,17 @@ def block_layers(
     """
     stack = [Layer("embed", kernels.DENSE, inputs, width, steps)]
     for k, kind in enumerate(blocks):
-        stack += BLOCKS[kind](f"block.{k}", stack[-1], heads, taps, dropout)
-    stack.append(Layer("norm", kernels.NORM, width, width, steps))
+        # only the last step leaves the last block: what follows its cell is computed for that step alone
+        stack += BLOCKS[kind](f"block.{k}", stack[-1], heads, taps, dropout, 1 if k == len(blocks) - 1 else steps)
+    stack.append(Layer("norm", kernels.NORM, width, width, 1))
     return stack + head_layers(stack[-1], extra=extra, head=head, outputs=outputs)
 
 
-def slstm_block(name: str, before: Layer, heads: int, taps: int, dropout: bool) -> list[Layer]:
-    """Norm -> [convolution, for the gates i and f] -> sLSTM -> norm of each head; then a gated feed-forward layer."""
+def slstm_block(name: str, before: Layer, heads: int, taps: int, dropout: bool, wanted: int) -> list[Layer]:
+    """Norm -> [convolution, for the gates i and f] -> sLSTM -> norm of each head; then a gated feed-forward layer.
+
+    ``wanted`` steps are computed of what follows the cell: all, or the last one.
+    """
     T, D = before.steps, before.n_out
     wide = -(-int(FEED_FORWARD * D) // _WHOLE) * _WHOLE
     cell = [Layer(f"{name}.norm", kernels.NORM, D, D, T, source=before.name)]
@@ -63,8 +67,12 @@ def slstm_block(name: str, before: Layer, heads: int, taps: int, dropout: bool) 
         cell.append(Layer(f"{name}.conv", kernels.CONV, D, D, T, taps=taps))
     cell += [
         Layer(f"{name}.slstm", kernels.SLSTM, D, D, T, second=f"{name}.norm", heads=heads),
-        Layer(f"{name}.heads", kernels.NORM, D, D, T, heads=heads),
-        *_end(f"{name}.mixed", before, dropout),
+    ]
+    (start, state), taken = _steps((before, cell[-1]), wanted)
+    T = wanted
+    mixed = [
+        Layer(f"{name}.heads", kernels.NORM, D, D, T, source=state.name, heads=heads),
+        *_end(f"{name}.mixed", start, T, dropout),
     ]
     feed = [
         Layer(f"{name}.norm2", kernels.NORM, D, D, T),
@@ -72,38 +80,54 @@ def slstm_block(name: str, before: Layer, heads: int, taps: int, dropout: bool) 
         Layer(f"{name}.up", kernels.DENSE, D, wide, T, source=f"{name}.norm2"),
         Layer(f"{name}.gated", kernels.GATE, wide, wide, T, second=f"{name}.gate"),
         Layer(f"{name}.down", kernels.DENSE, wide, D, T),
-        *_end(name, cell[-1], dropout),
+        *_end(name, mixed[-1], T, dropout),
     ]
-    return cell + feed
+    return [*cell, *taken, *mixed, *feed]
 
 
-def mlstm_block(name: str, before: Layer, heads: int, taps: int, dropout: bool) -> list[Layer]:
-    """Norm -> up in two: one through [convolution] -> mLSTM -> norm of each head + skip, gated by the other."""
+def mlstm_block(name: str, before: Layer, heads: int, taps: int, dropout: bool, wanted: int) -> list[Layer]:
+    """Norm -> up in two: one through [convolution] -> mLSTM -> norm of each head + skip, gated by the other.
+
+    ``wanted`` as in `slstm_block`.
+    """
     T, D, E = before.steps, before.n_out, UP * before.n_out
-    stack = [
-        Layer(f"{name}.norm", kernels.NORM, D, D, T, source=before.name),
-        Layer(f"{name}.gate", kernels.DENSE, D, E, T),
-        Layer(f"{name}.up", kernels.DENSE, D, E, T, source=f"{name}.norm"),
-    ]
+    norm = Layer(f"{name}.norm", kernels.NORM, D, D, T, source=before.name)
+    cell = [Layer(f"{name}.up", kernels.DENSE, D, E, T)]
     if taps:
-        stack.append(Layer(f"{name}.conv", kernels.CONV, E, E, T, taps=taps))
-    seen = stack[-1].name
+        cell.append(Layer(f"{name}.conv", kernels.CONV, E, E, T, taps=taps))
+    seen = cell[-1]
+    cell.append(Layer(f"{name}.mlstm", kernels.MLSTM, E, E, T, second=f"{name}.up", heads=heads))
+    (start, normal, skipped, state), taken = _steps((before, norm, seen, cell[-1]), wanted)
+    T = wanted
     return [
-        *stack,
-        Layer(f"{name}.mlstm", kernels.MLSTM, E, E, T, second=f"{name}.up", heads=heads),
-        Layer(f"{name}.heads", kernels.NORM, E, E, T, heads=heads),
-        Layer(f"{name}.skip", kernels.SKIP, E, E, T, second=seen),
+        norm,
+        *cell,
+        *taken,
+        Layer(f"{name}.gate", kernels.DENSE, D, E, T, source=normal.name),
+        Layer(f"{name}.heads", kernels.NORM, E, E, T, source=state.name, heads=heads),
+        Layer(f"{name}.skip", kernels.SKIP, E, E, T, second=skipped.name),
         Layer(f"{name}.gated", kernels.GATE, E, E, T, second=f"{name}.gate"),
         Layer(f"{name}.down", kernels.DENSE, E, D, T),
-        *_end(name, before, dropout),
+        *_end(name, start, T, dropout),
     ]
 
 
-BLOCKS: dict[str, Callable[[str, Layer, int, int, bool], list[Layer]]] = {"s": slstm_block, "m": mlstm_block}
+BLOCKS: dict[str, Callable[[str, Layer, int, int, bool, int], list[Layer]]] = {"s": slstm_block, "m": mlstm_block}
 
 
-def _end(name: str, before: Layer, dropout: bool) -> list[Layer]:
+def _steps(layers: Sequence[Layer], wanted: int) -> tuple[list[Layer], list[Layer]]:
+    """Layers that hold the wanted steps of what these emit, and which of them are new."""
+    if wanted == layers[0].steps:
+        return list(layers), []
+    taken = [
+        Layer(f"{layer.name}.last", kernels.LAST, layer.n_out, layer.n_out, layer.steps, source=layer.name)
+        for layer in layers
+    ]
+    return taken, taken
+
+
+def _end(name: str, before: Layer, steps: int, dropout: bool) -> list[Layer]:
     """The end of a branch: dropout, and the sum with what it started from."""
-    T, D = before.steps, before.n_out
-    drop = [Layer(f"{name}.dropout", kernels.DROPOUT, D, D, T)] * dropout
-    return [*drop, Layer(name, kernels.ADD, D, D, T, second=before.name)]
+    D = before.n_out
+    drop = [Layer(f"{name}.dropout", kernels.DROPOUT, D, D, steps)] * dropout
+    return [*drop, Layer(name, kernels.ADD, D, D, steps, second=before.name)]

@@ -132,7 +132,7 @@ def network_forward(
             for r in range(B):
                 for j in range(D):
                     last[r, j] = x[T - 1, r, j]
-                for j in range(heads.n_extra):
+                for j in range(H - D):  # none, or all extras
                     last[r, D + j] = extra[r, j]
 
 
