@@ -69,7 +69,7 @@ def test_training_starts_where_nearly_every_series_could_be_forecast():
 
 
 @pytest.mark.parametrize(
-    ("series", "freq", "unit"), [(49, "MS", "deviation"), (50, "MS", "difference"), (50, "h", "deviation")]
+    ("series", "freq", "unit"), [(49, "MS", "deviation"), (50, "MS", "difference"), (50, "W-SUN", "deviation")]
 )
 def test_windows_of_many_coarse_series_are_measured_in_differences(series, freq, unit):
     panel = make_panel({f"s{k}": 50 + np.arange(30.0) for k in range(series)}, freq=freq)

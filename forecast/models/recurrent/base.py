@@ -79,7 +79,7 @@ class PatchNetwork(Context):
     """Centre of a window: "last" value, "mean" of the context, whole "series", "none"; "auto": mean with a season."""
     unit: str = "auto"
     """What a centred window is measured in: the mean square "deviation" from its centre, the mean "difference" from the
-    value one season (or step) ago, as MASE is, or "auto": the difference for many weekly or coarser series."""
+    value one season (or step) ago, as MASE is, or "auto": the difference for many monthly or coarser series."""
     mask_input: bool = True
     """Whether the network sees which values are observed."""
     covariates: bool = True

@@ -112,8 +112,7 @@ def choose_unit(panel: Panel) -> str:
     """What a window is measured in; see the field ``unit``.
 
     In differences, errors weigh as MASE weighs them, and a trend does not make a window look calm: better on the
-    validation windows of M4's and M1's weekly and coarser sets, worse on the hourly one. Of few series it is better on
-    some and worse on others.
+    validation windows of M4's and M1's yearly, quarterly and monthly sets, worse on the weekly and the hourly one. Of
+    few series it is better on some and worse on others.
     """
-    coarse = panel.season_length in (_WEEKLY, *_COARSER)
-    return "difference" if coarse and len(panel) >= _MANY else "deviation"
+    return "difference" if panel.season_length in _COARSER and len(panel) >= _MANY else "deviation"
