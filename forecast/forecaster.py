@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import pandas as pd
 
 from forecast.errors import NotFittedError, ParameterError
-from forecast.evaluation.backtest import backtest, calibration_notes, check_intervals, check_names, make_ready
+from forecast.evaluation.backtest import backtest, check_intervals, check_names
 from forecast.evaluation.intervals import attach, check_levels, check_quantiles, probabilities
 from forecast.evaluation.output import Output
+from forecast.evaluation.ready import calibration_notes, make_ready
 from forecast.models import create
 from forecast.models.base import Fitted, Model, compile_kernels, covariate_notes
 from forecast.progress import Progress, Silent

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from forecast.evaluation import backtest as module
+from forecast.evaluation import cutoffs, ready
 from forecast.evaluation.backtest import backtest
 from forecast.models.arima import ARIMA
 from forecast.models.naive import Drift, HistoricMean, SeasonalNaive
@@ -66,7 +67,7 @@ def test_a_model_that_peeks_is_found(refit):
 
 
 def test_a_calibration_that_peeks_is_found(monkeypatch):
-    honest = module._calibration
+    honest = ready._calibration
     whole = []
 
     def peeking(model, history, *rest):
@@ -76,23 +77,23 @@ def test_a_calibration_that_peeks_is_found(monkeypatch):
         whole.append(panel)
         return [Toy()]
 
-    monkeypatch.setattr(module, "_calibration", peeking)
+    monkeypatch.setattr(ready, "_calibration", peeking)
     assert leaking(models_for, refit=False, intervals="conformal") == {"Toy"}
 
 
 def test_a_history_that_is_too_long_is_found(monkeypatch):
-    honest = module._history
+    honest = module.history_at
 
     def one_more(panel, window, *how):
         return honest(panel, dataclasses.replace(window, lengths=window.lengths + 1), *how)
 
-    monkeypatch.setattr(module, "_history", one_more)
+    monkeypatch.setattr(module, "history_at", one_more)
     assert leaking(lambda panel: [Toy()], refit=False) == {"Toy"}
 
 
 def test_windows_forecast_together_are_those_forecast_one_by_one(monkeypatch):
     together = backtest(MODELS, PANEL, **BACKTEST, refit=False)
-    monkeypatch.setattr(module, "CHUNK", 1)
+    monkeypatch.setattr(cutoffs, "CHUNK", 1)
     spy = Toy()
     alone = backtest([*MODELS, spy], PANEL, **BACKTEST, refit=False)
     assert [len(panel) for kind, panel in spy.seen if kind == "predict"] == [2] * 4
@@ -104,7 +105,7 @@ def test_windows_forecast_together_are_those_forecast_one_by_one(monkeypatch):
 
 
 def test_as_many_windows_are_forecast_together_as_fit_the_memory(monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 2 * len(PANEL.y))
+    monkeypatch.setattr(cutoffs, "CHUNK", 2 * len(PANEL.y))
     spy = Toy()
     backtest([spy], PANEL, **BACKTEST, refit=False)
     assert [len(panel) for kind, panel in spy.seen if kind == "predict"] == [4, 4]
