@@ -1,14 +1,13 @@
 """The command; see the package's docstring."""
 
 import argparse
-import ast
 import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 import benchmarks.accuracy
+from benchmarks import typed
 from benchmarks.accuracy.data import SPLITS, read_split
 from benchmarks.accuracy.report import report
 from benchmarks.accuracy.runs import run
@@ -34,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = SETS[arguments.dataset]
     split = read_split(arguments.data, dataset, arguments.split, arguments.every)
-    options = {"n_members": arguments.members, "seed": arguments.seed, **_options(arguments.set)}
+    options = {"n_members": arguments.members, "seed": arguments.seed, **typed.options(arguments.set)}
     names = tuple(arguments.models.split(",")) if arguments.models else dataset.models
     runs = [one for name in dict.fromkeys((*names, "naive2")) for one in run(name, dataset, split, options)]
     words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]  # paths belong to the machine
@@ -42,18 +41,6 @@ def main() -> None:
     print(text)
     if arguments.output:
         arguments.output.write_text(text + "\n", encoding="utf-8")
-
-
-def _options(pairs: list[str]) -> dict[str, Any]:
-    """``["max_steps=300", "scaler=last"]`` as keyword arguments."""
-    found = {}
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        try:
-            found[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found[name] = value
-    return found
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ import pandas as pd
 from benchmarks.accuracy.data import Split
 from benchmarks.accuracy.scores import DECILES, Floats, Scores, coverage, mase, scaled_crps, scales, smape, wql
 from benchmarks.accuracy.sets import DataSet
+from benchmarks.typed import call
 from forecast.forecaster import Forecaster
 from forecast.models import create
-from forecast.models.base import Model
 from forecast.models.recurrent import FittedNetwork
 
 LEVELS = (80, 95)
@@ -76,19 +76,13 @@ def _judged(
         table[order] = frame[column].to_numpy(float).reshape(shape)
     return Run(
         name=name,
-        call=_call(fitted.model, given),
+        call=call(fitted.model, given),
         scores=_scores(name, values, dataset, split),
         detail=fitted.describe() if isinstance(fitted, FittedNetwork) else "",
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds,
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
     )
-
-
-def _call(model: Model, given: Mapping[str, Any]) -> str:
-    """The model as typed, without what is the default anyway."""
-    told = {name: value for name, value in given.items() if getattr(type(model), name) != value}
-    return f"{type(model).__name__}({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
 
 def _scores(name: str, values: Mapping[str, Floats], dataset: DataSet, split: Split) -> Scores:
