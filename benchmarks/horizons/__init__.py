@@ -21,7 +21,7 @@ The protocol is that of the published figures:
 - Windows start at every row of a part, as long as their horizon ends in it. What a model sees of the past may lie in
   the part before.
 - The last windows that do not fill a batch of 32 are left out. The published code does so, and without it figures
-  differ in the second digit of the longest horizons.
+  differ in the second or third digit.
 
 "published: Repeat" is what ``naive`` must give: it checks the parts, the units and the windows.
 
