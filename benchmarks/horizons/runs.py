@@ -41,7 +41,7 @@ class Run:
 
 def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any], progress: Progress) -> Run:
     """Fit, forecast and score one model by its name in the registry; ``options`` are those of networks."""
-    given = {**dataset.options.get(name, {}), **options} if name in NETWORKS else {}
+    given = {**dataset.chosen(name, split.horizon), **options} if name in NETWORKS else {}
     forecaster = Forecaster(create(name, **given), freq=1, season_length=dataset.season_length, target_col="*")
     start = time.perf_counter()
     forecaster.fit(split.history, h=split.horizon, progress=progress)

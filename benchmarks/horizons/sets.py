@@ -24,15 +24,24 @@ class DataSet:
     marks: Mapping[int, Marks] = field(default_factory=dict)
     """Published, by horizon."""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Options of each kind of network beside its defaults, chosen on the validation part."""
+    """Options of each kind of network beside its defaults, chosen on the validation part at 96 steps."""
+    longer: Mapping[str, Any] = field(default_factory=dict)
+    """Options that differ beyond 192 steps, chosen likewise at 720."""
+
+    def chosen(self, network: str, horizon: int) -> dict[str, Any]:
+        """Options of a kind of network at a horizon."""
+        return {**self.options.get(network, {}), **(self.longer if horizon > 192 else {})}
 
 
-# Chosen at 96 steps on every 8th validation window of ETTh1, where contexts of 504 and more, patches of 12, the last
-# value as centre and 1,500 steps were worse, and a season no better.
-_HOURLY = {
+# On every 8th validation window of ETTh1, contexts of 504 and more, patches of 12, the last value as centre and 1,500
+# steps were worse, and a season no better; on every 16th of ETTm1 patches of 12, a context of 720, a season and 4,000
+# steps; of weather contexts of 336 and patches of 12.
+_SHARED = {
     "context_length": 336, "patch_length": 24, "season_length": 0, "scaler": "mean", "loss": "squared", "head_size": 0,
-    "batch_size": 128, "max_steps": 800,
+    "batch_size": 128,
 }  # fmt: skip
+_LSTM = {**_SHARED, "num_layers": 1, "hidden_size": 128, "embedding_size": 0}
+_XLSTM = {**_SHARED, "blocks": "sm", "hidden_size": 64, "dropout": 0.3}
 
 SETS: dict[str, DataSet] = {
     "etth1": DataSet(
@@ -43,10 +52,8 @@ SETS: dict[str, DataSet] = {
             336: ((0.422, 0.440), (0.431, 0.436), (0.439, 0.443), (1.323, 0.744)),
             720: ((0.447, 0.468), (0.449, 0.466), (0.472, 0.490), (1.339, 0.756)),
         },
-        options={
-            "lstm": {**_HOURLY, "num_layers": 1, "hidden_size": 128, "embedding_size": 0},
-            "xlstm": {**_HOURLY, "blocks": "sm", "hidden_size": 64, "dropout": 0.3},
-        },
+        options={"lstm": {**_LSTM, "max_steps": 800}, "xlstm": {**_XLSTM, "max_steps": 800}},
+        longer={"hidden_size": 32, "max_steps": 150},
     ),
     "ettm1": DataSet(
         "ETTm1", 96, (48 * _MONTH, 64 * _MONTH, 80 * _MONTH),
@@ -56,6 +63,7 @@ SETS: dict[str, DataSet] = {
             336: ((0.369, 0.392), (0.366, 0.392), (0.369, 0.386), (1.283, 0.707)),
             720: ((0.416, 0.420), (0.420, 0.424), (0.425, 0.421), (1.319, 0.729)),
         },
+        options={"lstm": {**_LSTM, "max_steps": 1_500}, "xlstm": {**_XLSTM, "max_steps": 2_000}},
     ),
     "weather": DataSet(
         "Weather", 144,
@@ -64,6 +72,10 @@ SETS: dict[str, DataSet] = {
             192: ((0.194, 0.241), (0.197, 0.243), (0.220, 0.282), (0.309, 0.292)),
             336: ((0.245, 0.282), (0.249, 0.283), (0.265, 0.319), (0.377, 0.338)),
             720: ((0.314, 0.334), (0.320, 0.335), (0.323, 0.362), (0.465, 0.394)),
+        },
+        options={
+            "lstm": {**_LSTM, "context_length": 720, "max_steps": 4_000},
+            "xlstm": {**_XLSTM, "context_length": 720, "max_steps": 2_000},
         },
     ),
 }  # fmt: skip

@@ -64,6 +64,12 @@ def test_marks_are_there_for_every_method_and_published_horizon():
         assert all(len(marks) == len(METHODS) for marks in dataset.marks.values())
 
 
+def test_settings_beyond_192_steps_are_their_own():
+    etth1 = SETS["etth1"]
+    assert [etth1.chosen("lstm", h)["max_steps"] for h in HORIZONS] == [800, 800, 150, 150]
+    assert etth1.chosen("naive", 96) == {}
+
+
 @pytest.mark.parametrize(("name", "begin", "end"), [("validation", TRAIN, VALIDATION), ("test", VALIDATION, ROWS)])
 def test_windows_start_at_every_row_of_a_part_and_fill_batches_of_32(path, name, begin, end):
     split = read_split(path, WEATHER, H, name)
@@ -140,7 +146,9 @@ def test_command_prints_and_writes_the_same_table_twice(path, tmp_path):
     assert names[2:6] == ["LSTM", "XLSTM", "SeasonalNaive", "Naive"]
     assert names[6:] == [f"published: {method}" for method in METHODS]
     assert "**Weather**, 96 steps, test split: 24 windows of 3 channels." in first.stdout
-    assert "- `LSTM(max_steps=3, hidden_size=8" in first.stdout
+    typed = next(line for line in first.stdout.splitlines() if line.startswith("- `LSTM("))
+    assert "max_steps=3" in typed
+    assert "hidden_size=8" in typed
     assert str(tmp_path) not in first.stdout
 
 
