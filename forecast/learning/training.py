@@ -5,7 +5,7 @@ Notation: S series, B rows a group, G groups, h horizon, Q outputs a step.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -102,6 +102,12 @@ class History:
     losses: dict[int, float] = field(default_factory=dict)  # step -> mean training loss since the report before
     validation: list[float] = field(default_factory=list)
     steps: int = 0  # steps of the weights that were kept
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> "History":
+        """From a document, whose keys are texts."""
+        losses = {int(step): float(loss) for step, loss in entry["losses"].items()}
+        return cls(losses, [float(loss) for loss in entry["validation"]], int(entry["steps"]))
 
 
 def rows_per_group(batch: int) -> int:

@@ -55,6 +55,5 @@ def load(path: str | Path) -> FittedTextModel:
         network.theta[:] = theta
         ends, characters, told = document["ends"], float(document["characters"]), document["history"]
         expect(isinstance(ends, bool) and characters > 0, "it does not say what texts it learned")
-        losses = {int(step): float(loss) for step, loss in told["losses"].items()}  # JSON's keys are texts
-        history = History(losses, [float(loss) for loss in told["validation"]], int(told["steps"]))
+        history = History.read(told)
     return FittedTextModel(model, resolved, vocabulary, network, history, ends, characters)

@@ -220,7 +220,17 @@ def test_covariates_are_said_to_be_ignored():
 
 @pytest.mark.parametrize(
     "options",
-    [{"hidden_size": 0}, {"dropout": 1.0}, {"val_share": -0.1}, {"learning_rate": 0.0}, {"n_paths": 1.5}, {"seed": -1}],
+    [
+        {"hidden_size": 0},
+        {"dropout": 1.0},
+        {"val_share": -0.1},
+        {"learning_rate": 0.0},
+        {"n_paths": 1.5},
+        {"seed": -1},
+        {"dropout": "0.1"},
+        {"learning_rate": None},
+        {"val_share": float("nan")},
+    ],
 )
 def test_impossible_configs_are_refused(options):
     with pytest.raises(ParameterError, match=next(iter(options))):

@@ -7,6 +7,7 @@ symbol k + 1 for category k.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -82,15 +83,14 @@ class CategoricalLSTM(CategoricalModel):
                 raise ParameterError(
                     f"CategoricalLSTM's {name} is {value!r}; it must be a whole number of at least {least}."
                 )
-        for name in ("dropout", "val_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ParameterError(
-                    f"CategoricalLSTM's {name} is {getattr(self, name)!r}; it must be a number in [0, 1)."
-                )
-        if not 0 < self.learning_rate < math.inf:
-            raise ParameterError(
-                f"CategoricalLSTM's learning_rate is {self.learning_rate!r}; it must be a number above 0."
-            )
+        for name, lowest, below, range_ in (
+            ("dropout", 0.0, 1.0, "in [0, 1)"),
+            ("val_share", 0.0, 1.0, "in [0, 1)"),
+            ("learning_rate", math.ulp(0.0), math.inf, "above 0"),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or isinstance(value, bool) or not lowest <= float(value) < below:
+                raise ParameterError(f"CategoricalLSTM's {name} is {value!r}; it must be a number {range_}.")
 
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> "FittedCategoricalLSTM":
         check_observed(panel, self.name)
@@ -166,9 +166,7 @@ class FittedCategoricalLSTM(FittedCategorical):
         if theta.shape != network.theta.shape or theta.dtype != network.theta.dtype:
             raise ValueError(f"there are {theta.shape} weights, the config asks for {network.size}")
         network.theta[:] = theta
-        losses = {int(step): float(loss) for step, loss in told["losses"].items()}  # JSON's keys are texts
-        history = History(losses, [float(loss) for loss in told["validation"]], int(told["steps"]))
-        return cls(model, categories, network, history)
+        return cls(model, categories, network, History.read(told))
 
 
 CategoricalLSTM.fitted_type = FittedCategoricalLSTM

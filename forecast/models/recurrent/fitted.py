@@ -148,7 +148,7 @@ class FittedNetwork(Fitted):
     @classmethod
     def from_state(cls, model: Any, arrays: Mapping[str, npt.NDArray[Any]], extra: Mapping[str, Any]) -> Self:
         resolved = replace(model, weights=None, **extra["resolved"])
-        theta, histories = arrays["theta"], [_history(entry) for entry in extra["histories"]]
+        theta, histories = arrays["theta"], [History.read(entry) for entry in extra["histories"]]
         if resolved.context_length % resolved.patch_length or resolved.depth > theta.size:
             raise ValueError("the network's sizes contradict each other")
         if len(histories) != model.n_members:
@@ -163,8 +163,3 @@ class FittedNetwork(Fitted):
         for k, network in enumerate(networks):
             network.theta[:] = theta[k * size : (k + 1) * size]
         return cls(model, resolved, networks, histories, inputs)
-
-
-def _history(entry: Mapping[str, Any]) -> History:
-    losses = {int(step): float(loss) for step, loss in entry["losses"].items()}  # JSON's keys are texts
-    return History(losses, [float(loss) for loss in entry["validation"]], int(entry["steps"]))
