@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forecast.errors import DeviceError, ParameterError
+from forecast.errors import ParameterError
 
 if TYPE_CHECKING:
     from forecast.models.base import Model
@@ -225,7 +225,9 @@ def _device(name: str) -> str:
     if name not in ("auto", "cpu", "cuda"):
         raise ParameterError(f"--device is {name!r}; choose auto, cpu or cuda.")
     if name == "cuda":
-        raise DeviceError("There is no CUDA GPU that networks can be trained on here; use --device cpu.")
+        from forecast.learning.device import check_device
+
+        check_device(name, "--device cpu")
     return "cpu"
 
 

@@ -39,6 +39,7 @@ def info(as_json: Json = False) -> None:
     shown = {
         **facts["versions"],
         "device": facts["device"],
+        "gpu": facts["gpu"] or f"none can be used: {facts['gpu_missing']}",
         "threads": str(facts["threads"]),
         "kernels": "compiled" if facts["kernels_compiled"] else "not compiled yet; forecast warmup does it",
         "cache": f"{facts['cache_folder']} ({size / 1e6:.1f} MB)" if facts["cache_folder"] else "none can be written",
@@ -63,6 +64,8 @@ def _facts() -> dict[str, Any]:
             **{name: version(name) for name in PACKAGES},
         },
         "device": here.device,
+        "gpu": here.gpu or None,
+        "gpu_missing": here.gpu_missing or None,
         "threads": here.threads,
         "kernels_compiled": here.compiled,
         "cache_folder": None if here.cache_folder is None else str(here.cache_folder),

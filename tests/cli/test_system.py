@@ -10,6 +10,7 @@ def test_info_tells_versions_device_and_folders(run):
     assert set(facts["versions"]) >= {"gatecast", "numpy", "numba", "pandas", "statsmodels"}
     assert facts["threads"] >= 1
     assert facts["device"].startswith("cpu")
+    assert (facts["gpu"] is None) == (facts["gpu_missing"] is not None)
     assert facts["cache_bytes"] > 0 or not facts["kernels_compiled"]
     assert "threads" in run("info").stdout
 

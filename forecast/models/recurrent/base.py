@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from forecast.errors import DataError, DeviceError
+from forecast.errors import DataError
+from forecast.learning.device import check_device
 from forecast.learning.network import Layer
 from forecast.learning.training import train
 from forecast.learning.warmup import warmup
@@ -142,8 +143,7 @@ class PatchNetwork(Context):
         return self.loss == "quantile" and len(self.quantiles) > 1
 
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> FittedNetwork:
-        if self.device not in ("cpu", "auto"):
-            raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
+        check_device(self.device, "device='cpu'")
         warmup(progress, *self.kernels)
         resolved = self._resolved(panel, h)
         inputs = Inputs.learn(panel) if self.covariates else Inputs()
