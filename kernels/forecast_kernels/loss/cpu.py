@@ -7,9 +7,12 @@ a sum; whoever calls divides by the number of observed terms.
 import math
 
 from forecast_kernels.jit import Array, kernel
+from forecast_kernels.loss.cell import ABSOLUTE, HUBER, QUANTILE, SQUARED, loss_and_slope
 from forecast_kernels.scalars import exp
 
-SQUARED, ABSOLUTE, HUBER, QUANTILE = 0, 1, 2, 3
+__all__ = [
+    "ABSOLUTE", "HUBER", "QUANTILE", "SQUARED", "cross_entropy_forward_backward", "loss_forward_backward",
+]  # fmt: skip
 
 
 @kernel
@@ -24,7 +27,7 @@ def loss_forward_backward(
 ) -> float:
     """Sum of the loss over observed steps and outputs: (y-f)², |y-f|, Huber's (1964), or Koenker & Bassett's (1978)."""
     T = prediction.dtype.type
-    zero, one, half = T(0), T(1), T(0.5)
+    zero = T(0)
     total = 0.0
     Q = quantiles.shape[0]
     for r in range(target.shape[0]):
@@ -35,20 +38,7 @@ def loss_forward_backward(
                     dprediction[r, k] = zero
                     continue
                 error = prediction[r, k] - target[r, s]
-                sign = one if error > zero else (-one if error < zero else zero)
-                if kind == SQUARED:
-                    loss, slope = error * error, error + error
-                elif kind == ABSOLUTE:
-                    loss, slope = abs(error), sign
-                elif kind == HUBER:
-                    if abs(error) <= delta:
-                        loss, slope = half * error * error, error
-                    else:
-                        loss, slope = delta * (abs(error) - half * delta), delta * sign
-                else:
-                    # below the target each unit costs tau, above it 1 - tau
-                    slope = one - quantiles[q] if error > zero else (-quantiles[q] if error < zero else zero)
-                    loss = slope * error
+                loss, slope = loss_and_slope(kind, error, quantiles[q], delta)
                 total += loss
                 dprediction[r, k] = slope
     return total

@@ -6,6 +6,7 @@ Notation: P parameters, G groups of batch rows, each with its own gradient.
 import math
 
 from forecast_kernels.jit import Array, kernel
+from forecast_kernels.optim.cell import adam_factors, adam_moments, adam_parameter
 
 
 @kernel
@@ -45,13 +46,8 @@ def adam_step(
 ) -> None:
     """Adam (Kingma & Ba 2015) or AdamW (Loshchilov & Hutter 2019), after clipping by the global norm (Pascanu 2013)."""
     T = theta.dtype.type
-    shrink = T(clip / (norm + 1e-6)) if 0 < clip < norm + 1e-6 else T(1)
-    b1, b2, eps, keep = T(beta1), T(beta2), T(epsilon), T(1 - rate * weight_decay)
-    a1, a2 = T(1 - beta1), T(1 - beta2)
-    rate1 = T(rate / (1 - beta1**step))
-    root2 = T(1 / math.sqrt(1 - beta2**step))
+    factors = adam_factors(step, rate, beta1, beta2, weight_decay, norm, clip)
+    shrink, keep, rate1, root2, eps = T(factors[0]), T(factors[1]), T(factors[2]), T(factors[3]), T(epsilon)
     for p in range(theta.shape[0]):
-        g = gradient[p] * shrink
-        m[p] = b1 * m[p] + a1 * g
-        v[p] = b2 * v[p] + a2 * g * g
-        theta[p] = theta[p] * keep - rate1 * m[p] / (T(math.sqrt(v[p])) * root2 + eps)
+        m[p], v[p] = adam_moments(gradient[p] * shrink, m[p], v[p], beta1, beta2)
+        theta[p] = adam_parameter(theta[p], m[p], v[p], keep, rate1, root2, eps)
