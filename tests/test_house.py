@@ -15,7 +15,7 @@ ORDER = [
     "forecaster", "__init__", "cli",
 ]  # fmt: skip
 REACH_KERNELS = {"learning", "models"}
-KERNELS_KNOW = {"forecast_kernels", "llvmlite", "numba", "numpy", "platformdirs"}
+KERNELS_KNOW = {"cuda", "forecast_kernels", "llvmlite", "numba", "numpy", "platformdirs"}
 HEAVY = {"llvmlite", "matplotlib", "numba", "numpy", "pandas", "scipy", "statsmodels", "utilsforecast"}
 
 

@@ -1,0 +1,1 @@
+"""Sums over many threads of a GPU."""

@@ -1,0 +1,71 @@
+"""Compiles every kernel of the GPU without one; prints what PTX and the assembler tell of it, as JSON.
+
+Started by test_ptx.py in a process of its own, since the simulator and the compiler exclude each other.
+"""
+
+import json
+import re
+
+from cuda.core import Linker, LinkerOptions, ObjectCode
+from numba import cuda, types
+
+from forecast_kernels.dense import gpu as dense
+from forecast_kernels.dropout import gpu as dropout
+from forecast_kernels.embedding import gpu as embedding
+from forecast_kernels.loss import gpu as loss
+from forecast_kernels.lstm import gpu as lstm
+from forecast_kernels.matmul import gpu as matmul
+from forecast_kernels.optim import gpu as optim
+from forecast_kernels.reduction import gpu as reduction
+
+f, f64, i, u, flag = types.float32, types.float64, types.int64, types.uint64, types.boolean
+f1, f2, f3, d1 = f[::1], f[:, ::1], f[:, :, ::1], f64[::1]
+ENDING = flag, f1, i
+SEQUENCE = f3, f2, f3, f3, f3, f3, i
+BACKWARD = f2, f3, f3, f3, f2, f2, i
+KERNELS = {
+    matmul._tiles: (f2, flag, f2, flag, i, *ENDING, f3),
+    matmul._add_parts: (f3, *ENDING, f2),
+    matmul._add_rows: (f2, i, f2),
+    dense._relu_backward: (f2, f2),
+    lstm._transpose: (f2, f2),
+    **{lstm._forward(rows): SEQUENCE for rows in (1, 2, 4)},
+    **{lstm._backward(rows): BACKWARD for rows in (1, 2, 4)},
+    loss._loss_forward_backward: (i, f2, f2, f2, f1, f, f2, d1),
+    loss._cross_entropy_forward_backward: (f2, i[::1], f2, d1),
+    optim._sum_gradients: (f2, d1, f1, d1),
+    optim._adam_step: (f1, f1, f1, f1, i[::1], d1, f64, f64, f64, f64, d1, f64),
+    dropout._dropout: (f1, u, f, u[::1], f1),
+    embedding._embedding_forward: (f1, f2, f2),
+    embedding._embedding_backward: (f1, f2, f2),
+    reduction._finish: (d1, flag),
+}
+
+
+CAPABILITIES = (8, 0), (9, 0)
+
+
+def counted(pattern, text):
+    """Sum of the numbers that a pattern finds."""
+    return sum(map(int, re.findall(pattern, text)))
+
+
+def facts(kernel, signature, capability):
+    """What PTX and the assembler's log tell of a kernel."""
+    ptx, _ = cuda.compile_ptx(kernel.py_func, signature, cc=capability)
+    architecture = "sm_{}{}".format(*capability)
+    linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=LinkerOptions(arch=architecture, verbose=True))
+    linker.link("cubin")
+    log = linker.get_info_log()
+    return {
+        "kernel": f"{kernel.py_func.__module__}.{kernel.py_func.__name__}",
+        "architecture": architecture,
+        "float64": len(re.findall(r"\.f64", ptx)),
+        "local": len(re.findall(r"\.local\b|__local_depot", ptx)),
+        "registers": counted(r"[Uu]sed (\d+) registers", log) // log.count("sed "),
+        "spilled": counted(r"(\d+) bytes spill", log) + counted(r"(\d+) bytes lmem", log),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps([facts(*item, capability) for capability in CAPABILITIES for item in KERNELS.items()]))

@@ -1,0 +1,48 @@
+"""Kernels of the CPU and of the GPU have the same names and arguments; read from the sources, so no GPU is needed.
+
+The rule: a function of a room's gpu.py takes what its twin in cpu.py takes, in that order, and then ``result`` if the
+twin returns a number, which would have to wait for the GPU, and ``stream``. A size of a workspace is asked for alike.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+KERNELS = Path(__file__).parents[3] / "kernels" / "forecast_kernels"
+# The inside of a product is another one on each target; its users are compared.
+ROOMS = sorted(file.parent.name for file in KERNELS.glob("*/gpu.py") if file.parent.name not in ("matmul", "reduction"))
+
+
+def functions(file):
+    """Public functions of a file by name: the names of their arguments, and what they return."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return {
+        node.name: ([argument.arg for argument in node.args.args], ast.unparse(node.returns))
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_twins_take_the_same_arguments(room):
+    gpu, cpu = functions(KERNELS / room / "gpu.py"), functions(KERNELS / room / "cpu.py")
+    assert gpu, "nothing is compared"
+    for name, (arguments, returned) in gpu.items():
+        assert name in cpu, f"{room}/gpu.py has {name}, {room}/cpu.py has not"
+        expected, of_cpu = cpu[name]
+        if of_cpu == "int":
+            assert (arguments, returned) == (expected, of_cpu)
+        else:
+            assert arguments == [*expected, *(["result"] if of_cpu == "float" else []), "stream"], name
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_kernel_has_a_twin(room):
+    parts = {"lstm": {"activate"}}  # of a kernel, as the loops of the CPU want them
+    cpu = set(functions(KERNELS / room / "cpu.py")) - parts.get(room, set())
+    assert set(functions(KERNELS / room / "gpu.py")) == cpu
+
+
+def test_rooms_with_twins_are_found():
+    assert {"dense", "dropout", "embedding", "loss", "lstm", "optim"} <= set(ROOMS)
