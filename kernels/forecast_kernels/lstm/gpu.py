@@ -12,6 +12,7 @@ the caches at every step.
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numba import cuda
 
 from forecast_kernels.jit import Array
@@ -26,6 +27,7 @@ from forecast_kernels.lstm.cell import (
 from forecast_kernels.matmul.gpu import column_sums, column_sums_workspace, product, product_workspace
 from forecast_kernels.scalars import sigmoid, tanh
 
+ONE = np.uint64(1)  # places in inner loops are unsigned, or each would be looked at whether it counts from the end
 _SIDE = 4 if simulated() else 16  # of the tiles in which R is transposed
 
 
@@ -121,6 +123,7 @@ def _forward(ROWS: int) -> Any:
         G, first, thread, threads = 4 * H, cuda.blockIdx.x * ROWS, cuda.threadIdx.x, cuda.blockDim.x
         shared = cuda.shared.array(0, out.dtype)  # R (kept, 4H), then the state before and after a step (2, ROWS, H)
         states = kept * G
+        H1, H2, H3, H4 = np.uint64(H), np.uint64(2 * H), np.uint64(3 * H), np.uint64(G)
         sums = cuda.local.array(SUMS, out.dtype)
         pre = cuda.local.array(SUMS, out.dtype)
         before = cuda.local.array(ROWS, out.dtype)
@@ -140,16 +143,26 @@ def _forward(ROWS: int) -> Any:
                     for g in range(4):
                         pre[4 * r + g] = gates[t, row, g * H + j]
                         sums[4 * r + g] = number(0)
-                for k in range(kept):
+                state_at, at = np.uint64(here), np.uint64(j)
+                for _ in range(kept):
+                    w_i, w_f, w_g, w_o = shared[at], shared[at + H1], shared[at + H2], shared[at + H3]
                     for r in range(ROWS):
-                        h = shared[here + r * H + k]
-                        for g in range(4):
-                            sums[4 * r + g] += h * shared[k * G + g * H + j]
-                for k in range(kept, H):
+                        h = shared[state_at + np.uint64(r) * H1]
+                        sums[4 * r] += h * w_i
+                        sums[4 * r + 1] += h * w_f
+                        sums[4 * r + 2] += h * w_g
+                        sums[4 * r + 3] += h * w_o
+                    state_at, at = state_at + ONE, at + H4
+                row_at, at = np.uint64(D + kept), np.uint64(j)
+                for _ in range(kept, H):
+                    w_i, w_f, w_g, w_o = WR[row_at, at], WR[row_at, at + H1], WR[row_at, at + H2], WR[row_at, at + H3]
                     for r in range(ROWS):
-                        h = shared[here + r * H + k]
-                        for g in range(4):
-                            sums[4 * r + g] += h * WR[D + k, g * H + j]
+                        h = shared[state_at + np.uint64(r) * H1]
+                        sums[4 * r] += h * w_i
+                        sums[4 * r + 1] += h * w_f
+                        sums[4 * r + 2] += h * w_g
+                        sums[4 * r + 3] += h * w_o
+                    state_at, row_at = state_at + ONE, row_at + ONE
                 for r in range(ROWS):
                     i, f = sigmoid(pre[4 * r] + sums[4 * r]), sigmoid(pre[4 * r + 1] + sums[4 * r + 1])
                     g_, o = tanh(pre[4 * r + 2] + sums[4 * r + 2]), sigmoid(pre[4 * r + 3] + sums[4 * r + 3])
@@ -192,6 +205,7 @@ def _backward(ROWS: int) -> Any:
         shared = cuda.shared.array(0, dout.dtype)
         dpres, of_h = kept * H, kept * H + 2 * ROWS * G
         of_c = of_h + ROWS * H
+        H_, G_ = np.uint64(H), np.uint64(G)
         sums = cuda.local.array(ROWS, dout.dtype)
         for k in range(kept):
             for j in range(thread, H, threads):
@@ -221,14 +235,18 @@ def _backward(ROWS: int) -> Any:
             for j in range(thread, H, threads):
                 for r in range(ROWS):
                     sums[r] = number(0)
-                for k in range(kept):
-                    weight = shared[k * H + j]
+                dpre_at, at = np.uint64(here), np.uint64(j)
+                for _ in range(kept):
+                    weight = shared[at]
                     for r in range(ROWS):
-                        sums[r] += shared[here + r * G + k] * weight
-                for k in range(kept, G):
-                    weight = turned[k, j]
+                        sums[r] += shared[dpre_at + np.uint64(r) * G_] * weight
+                    dpre_at, at = dpre_at + ONE, at + H_
+                row_at, at = np.uint64(kept), np.uint64(j)
+                for _ in range(kept, G):
+                    weight = turned[row_at, at]
                     for r in range(ROWS):
-                        sums[r] += shared[here + r * G + k] * weight
+                        sums[r] += shared[dpre_at + np.uint64(r) * G_] * weight
+                    dpre_at, row_at = dpre_at + ONE, row_at + ONE
                 for r in range(ROWS):
                     shared[of_h + r * H + j] = sums[r]
                     if first + r < B:

@@ -7,6 +7,7 @@ split among more blocks, whose sums are then added in a fixed order.
 
 from typing import Any
 
+import numpy as np
 from numba import cuda
 
 from forecast_kernels.jit import Array
@@ -114,7 +115,7 @@ def _tiles(
     K = a.shape[0] if a_turned else a.shape[1]
     thread, split = cuda.threadIdx.x, cuda.blockIdx.z
     first_row, first_column = cuda.blockIdx.y * TILE, cuda.blockIdx.x * TILE
-    left, top = EACH * (thread & (_SIDE - 1)), EACH * (thread // _SIDE)
+    left, top = np.uint64(EACH * (thread % _SIDE)), np.uint64(EACH * (thread // _SIDE))
     begin = split * depth
     end = min(begin + depth, K)
     for start in range(begin, end, DEPTH):
@@ -124,30 +125,31 @@ def _tiles(
                 k, r = i // TILE, i % TILE
             else:
                 k, r = i % DEPTH, i // DEPTH
-            row, term = first_row + r, start + k
+            row, depth_at = first_row + r, start + k
             value = T(0)
-            if row < M and term < end:
-                value = a[term, row] if a_turned else a[row, term]
+            if row < M and depth_at < end:
+                value = a[depth_at, row] if a_turned else a[row, depth_at]
             of_a[k, r] = value
         for i in range(thread, TILE * DEPTH, _TILE_THREADS):
             if b_turned:
                 k, c = i % DEPTH, i // DEPTH
             else:
                 k, c = i // TILE, i % TILE
-            column, term = first_column + c, start + k
+            column, depth_at = first_column + c, start + k
             value = T(0)
-            if column < N and term < end:
-                value = b[column, term] if b_turned else b[term, column]
+            if column < N and depth_at < end:
+                value = b[column, depth_at] if b_turned else b[depth_at, column]
             of_b[k, c] = value
         cuda.syncthreads()
         for k in range(DEPTH):
+            term = np.uint64(k)  # unsigned places are not looked at whether they count from the end
             for i in range(EACH):
                 for j in range(EACH):
-                    sums[i * EACH + j] += of_a[k, top + i] * of_b[k, left + j]
+                    sums[i * EACH + j] += of_a[term, top + np.uint64(i)] * of_b[term, left + np.uint64(j)]
         cuda.syncthreads()
     for i in range(EACH):
         for j in range(EACH):
-            row, column = first_row + top + i, first_column + left + j
+            row, column = first_row + int(top) + i, first_column + int(left) + j
             if row < M and column < N:
                 value = sums[i * EACH + j]
                 if splits == 1:
