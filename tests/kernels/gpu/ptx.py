@@ -12,9 +12,11 @@ from numba import cuda, types
 from forecast_kernels.dense import gpu as dense
 from forecast_kernels.dropout import gpu as dropout
 from forecast_kernels.embedding import gpu as embedding
+from forecast_kernels.gate import gpu as gate
 from forecast_kernels.loss import gpu as loss
 from forecast_kernels.lstm import gpu as lstm
 from forecast_kernels.matmul import gpu as matmul
+from forecast_kernels.network import gpu as network
 from forecast_kernels.optim import gpu as optim
 from forecast_kernels.reduction import gpu as reduction
 
@@ -38,6 +40,15 @@ KERNELS = {
     dropout._dropout: (f1, u, f, u[::1], f1),
     embedding._embedding_forward: (f1, f2, f2),
     embedding._embedding_backward: (f1, f2, f2),
+    gate._gate_forward: (f1, f1, f1),
+    gate._gate_backward: (f1, f1, f1, f1, f1),
+    gate._skip_forward: (f2, f2, f1, f2),
+    gate._skip_backward: (f2, f1, f2, f2, f2, f1),
+    gate._add: (f1, f1),
+    network._layer_seeds: (u[::1], u[::1]),
+    network._zero: (f2, i),
+    network._last_forward: (f3, f2, f2),
+    network._last_backward: (f2, f3),
     reduction._finish: (d1, flag),
 }
 

@@ -1,4 +1,4 @@
-"""The twins of test_twins.py, run without a GPU: numba-cuda's simulator runs each thread of a kernel in Python."""
+"""The twins' own tests, run without a GPU: numba-cuda's simulator runs each thread of a kernel in Python."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.skipif(find_spec("numba_cuda") is None, reason="numba-cuda, which has the simulator, is not installed")
 def test_twins_agree_in_the_simulator():
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(Path(__file__).with_name("test_twins.py"))]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "gpu", str(Path(__file__).parent)]
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr
     assert "skipped" not in result.stdout

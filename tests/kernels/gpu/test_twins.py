@@ -23,6 +23,8 @@ if gpu().available:
     from forecast_kernels.dropout import gpu as dropout_gpu
     from forecast_kernels.embedding import cpu as embedding_cpu
     from forecast_kernels.embedding import gpu as embedding_gpu
+    from forecast_kernels.gate import cpu as gate_cpu
+    from forecast_kernels.gate import gpu as gate_gpu
     from forecast_kernels.jit_cuda import multiprocessors
     from forecast_kernels.loss import cpu as loss_cpu
     from forecast_kernels.loss import gpu as loss_gpu
@@ -121,7 +123,7 @@ def test_lstm(B, T, D, H, large):
     if large and not simulated():  # H beyond what shared memory holds, and beyond a block's threads
         B, H = B * multiprocessors() // 2, H * 80
     elif large:
-        H += 9
+        H += 3
     rng = np.random.default_rng(3)
     WR, b = values(rng, D + H, 4 * H) / math.sqrt(H), values(rng, 4 * H)
     xh, c = empty(T + 1, B, D + H), empty(T + 1, B, H)
@@ -213,3 +215,19 @@ def test_embedding():
     backward = embedding_cpu.embedding_backward, embedding_gpu.embedding_backward
     same(both(*forward, (x, W, empty(N, E)), [2])[0])
     same(both(*backward, (x, dout, empty(V, E)), [2])[0])
+
+
+def test_gate():
+    x, z, dout = values(np.random.default_rng(10), 3, 19)
+    same(both(gate_cpu.gate_forward, gate_gpu.gate_forward, (x, z, empty(19)), [2])[0])
+    same(both(gate_cpu.gate_backward, gate_gpu.gate_backward, (x, z, dout, empty(19), empty(19)), [3, 4])[0])
+    same(both(gate_cpu.add, gate_gpu.add, (x, z), [1])[0])
+
+
+@pytest.mark.parametrize(("M", "D"), [(1, 1), (5, 7)])
+def test_skip(M, D):
+    rng = np.random.default_rng(11)
+    x, y, scale, dout = values(rng, M, D), values(rng, M, D), values(rng, D), values(rng, M, D)
+    same(both(gate_cpu.skip_forward, gate_gpu.skip_forward, (x, y, scale, empty(M, D)), [3])[0])
+    arguments = y, scale, dout, empty(M, D), empty(M, D), empty(D)
+    same(both(gate_cpu.skip_backward, gate_gpu.skip_backward, arguments, [3, 4, 5])[0])
