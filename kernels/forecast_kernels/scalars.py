@@ -66,7 +66,8 @@ def exp(x: float) -> float:
     y = T(89) if y > T(89) else y
     number = y if y > T(-88) else T(-88)  # NaN has no integer
     biased = np.int32(number * T(1.4426950408889634) + T(127))
-    r = y - T(biased - np.int32(127)) * T(0.6931471805599453)
+    # np.int32: the difference of two is an int64 to Numba, of which a vector holds half as many
+    r = y - T(np.int32(biased - np.int32(127))) * T(0.6931471805599453)
     p = T(0.0019568247030248604)
     p = p * r + T(0.007774682407452358)
     p = p * r + T(0.04192966353371125)

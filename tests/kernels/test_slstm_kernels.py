@@ -42,6 +42,20 @@ def together(values):
     return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])
 
 
+def halves(pre, N):
+    """(T, B, 4H) -> what the gates i and f get, and what z and o get, (T, B, 2H) both."""
+    T, B, columns = pre.shape
+    parts = pre.reshape(T, B, N, 2, columns // N // 2)
+    return [np.ascontiguousarray(parts[:, :, :, k]).reshape(T, B, columns // 2) for k in range(2)]
+
+
+def whole(of_x, of_y, N):
+    """The way back."""
+    T, B, columns = of_x.shape
+    parts = [half.reshape(T, B, N, 1, columns // N) for half in (of_x, of_y)]
+    return np.concatenate(parts, axis=3).reshape(T, B, 2 * columns)
+
+
 def space(R, B):
     """The kernels' workspace, all NaN."""
     N, P = R.shape[:2]
@@ -57,7 +71,7 @@ def forward(pre, R, b, h0, c0, n0, m0, dtype=np.float64, steps=None, steps_m=Non
         states.append(np.full((N, kept + 1, B, P), np.nan, dtype))
         states[-1][:, 0] = apart(start, N)
     gates, out, R = np.full((N, S, 4, B, P), np.nan, dtype), np.full((T, B, H), np.nan, dtype), R.astype(dtype)
-    slstm_forward(np.ascontiguousarray(pre, dtype), R, b.astype(dtype), *states, gates, out, space(R, B))
+    slstm_forward(*halves(pre.astype(dtype), N), R, b.astype(dtype), *states, gates, out, 0, space(R, B))
     return Run(R, *states, gates, out)
 
 
@@ -65,11 +79,11 @@ def backward(run, dout, dh_n, dc_n, dn_n):
     """Gradients by the names of what they belong to; ``run`` is consumed. States (B, H)."""
     N, P, dtype = *run.R.shape[:2], run.R.dtype
     T, B, H = dout.shape
-    dpre, dR, db = (np.full(shape, np.nan, dtype) for shape in [(T, B, 4 * H), (N, P, 4 * P), 4 * H])
+    dof_x, dof_y, dR, db = (np.full(s, np.nan, dtype) for s in [(T, B, 2 * H)] * 2 + [(N, P, 4 * P), 4 * H])
     ends = [apart(end, N).astype(dtype) for end in (dh_n, dc_n, dn_n)]
     read = (run.R, run.h, run.c, run.n, run.gates, np.ascontiguousarray(dout, dtype))
-    slstm_backward(*read, dpre, dR, db, *ends, space(run.R, B))
-    return {"pre": dpre, "R": dR, "b": db} | dict(zip(("h0", "c0", "n0"), map(together, ends), strict=True))
+    slstm_backward(*read, dof_x, dof_y, dR, db, *ends, 0, True, space(run.R, B))
+    return {"pre": whole(dof_x, dof_y, N), "R": dR, "b": db} | dict(zip(("h0", "c0", "n0"), map(together, ends), strict=True))
 
 
 def drawn(B, T, N, P, seed=0, spread=1.0):
@@ -182,14 +196,36 @@ def test_forward_that_keeps_one_step_gives_the_same_bits():
         assert (getattr(last, name)[:, 6 % 2] == getattr(whole, name)[:, -1]).all()
 
 
-def test_gradient_of_the_input_may_take_the_place_of_the_input():
-    values, dout, _ = drawn(B=3, T=6, N=2, P=5)
-    pre, zeros = values["pre"].copy(), [np.zeros((2, 3, 5)) for _ in range(3)]
-    true = backward(forward(**values), dout, *[np.zeros((3, 10))] * 3)["pre"]
-    run = forward(**(values | {"pre": pre}))
-    read, written = (run.R, run.h, run.c, run.n, run.gates, dout), (pre, np.empty_like(run.R), np.empty(40))
-    slstm_backward(*read, *written, *zeros, space(run.R, 3))
-    assert (pre == true).all()
+def test_sequence_run_in_parts_gives_the_same_bits_and_gradients():
+    T, B, N, P, cuts = 9, 3, 2, 5, (0, 4, 8, 9)
+    values, dout, dh_n = drawn(B, T, N, P)
+    zero = np.zeros_like(dh_n)
+    run = forward(**values)
+    true = backward(forward(**values), dout, dh_n, zero, zero)
+    parts = list(zip(cuts[:-1], cuts[1:], strict=True))
+    for steps in (T, 1):
+        states = [np.full((N, steps + 1, B, P), np.nan) for _ in range(4)]
+        for state, name in zip(states, ("h0", "c0", "n0", "m0"), strict=True):
+            state[:, 0] = apart(values[name], N)
+        gates, work = np.full((N, steps, 4, B, P), np.nan), space(run.R, B)
+        for first, end in parts:
+            out = np.full((end - first, B, N * P), np.nan)
+            given = halves(values["pre"][first:end], N)
+            slstm_forward(*given, run.R, values["b"], *states, gates, out, first, work)
+            assert (out == run.out[first:end]).all()
+        if steps == T:
+            kept = states[:3], gates
+    dR, db, work = np.full_like(run.R, np.nan), np.full(4 * N * P, np.nan), space(run.R, B)
+    grads = [apart(end, N) for end in (dh_n, zero, zero)]
+    for first, end in parts[::-1]:
+        dof_x, dof_y = (np.full((end - first, B, 2 * N * P), np.nan) for _ in range(2))
+        slstm_backward(
+            run.R, *kept[0], kept[1], dout[first:end], dof_x, dof_y, dR, db, *grads, first, end == T, work
+        )
+        np.testing.assert_allclose(whole(dof_x, dof_y, N), true["pre"][first:end], **LIMITS[np.float64])
+    np.testing.assert_allclose(dR, true["R"], **LIMITS[np.float64])
+    np.testing.assert_allclose(db, true["b"], **LIMITS[np.float64])
+    np.testing.assert_allclose(together(grads[0]), true["h0"], **LIMITS[np.float64])
 
 
 def test_batch_without_rows_has_gradients_of_zero():

@@ -45,7 +45,7 @@ from forecast_kernels.norm.cpu import norm_backward, norm_forward
 def own_size(kind: int, rows: int, steps: int, kept: int, hidden: int, heads: int) -> int:
     """Values of private buffers of a layer."""
     if kind == SLSTM:
-        return slstm_own_size(rows, steps, kept, hidden)
+        return slstm_own_size(rows, kept, hidden)
     if kind == MLSTM:
         return mlstm_own_size(rows, steps, hidden, heads)
     return {NORM: 2 * heads, CONV: hidden}.get(kind, 0) * rows * steps

@@ -11,7 +11,7 @@ import numpy as np
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.dense.heads import heads_backward, heads_forward, heads_workspace
 from forecast_kernels.gate.cpu import add
-from forecast_kernels.jit import Array, kernel
+from forecast_kernels.jit import Array, cell, kernel
 from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed, packed_size
 from forecast_kernels.mlstm.chunkwise import mlstm_chunkwise_backward, mlstm_chunkwise_forward, mlstm_workspace
 from forecast_kernels.network.table import (
@@ -36,9 +36,9 @@ from forecast_kernels.slstm.cpu import slstm_backward, slstm_forward, slstm_work
 CHUNK = 64  # steps of mLSTM that are computed at once
 
 
-def slstm_own_size(rows: int, steps: int, kept: int, hidden: int) -> int:
-    """Values of private buffers of an sLSTM layer: parts of the pre-activations, states, gates, gradients of states."""
-    return rows * hidden * (8 * steps + 3 * (kept + 1) + 2 + 4 * kept + 3)
+def slstm_own_size(rows: int, kept: int, hidden: int) -> int:
+    """Values of private buffers of an sLSTM layer: states, gates, gradients of states."""
+    return rows * hidden * (3 * (kept + 1) + 2 + 4 * kept + 3)
 
 
 def mlstm_own_size(rows: int, steps: int, hidden: int, heads: int) -> int:
@@ -51,26 +51,38 @@ def mlstm_own_size(rows: int, steps: int, hidden: int, heads: int) -> int:
 def cell_workspace(rows: int, steps: int, inputs: int, hidden: int, heads: int) -> int:
     """Values of workspace that layers of both kinds need."""
     P = hidden // heads
-    products = packed_size(max(inputs, DEPTH), 2 * hidden), packed_size(2 * hidden, inputs)
-    recurrent = slstm_workspace(rows, hidden, heads), mlstm_workspace(min(CHUNK, steps), P)
-    return max(*products, *recurrent, heads_workspace(P))
+    forward, backward = packed_size(inputs, 2 * hidden), packed_size(2 * hidden, inputs)
+    parts = 2 * max(forward, backward) + 4 * max(rows, DEPTH) * hidden + packed_size(DEPTH, 2 * hidden)
+    slstm = parts + slstm_workspace(rows, hidden, heads)
+    products = packed_size(max(inputs, DEPTH), 2 * hidden), backward
+    return max(*products, slstm, mlstm_workspace(min(CHUNK, steps), P), heads_workspace(P))
+
+
+_packed_size = cell(packed_size)
 
 
 @kernel
-def _slstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
-    """Private buffers: products of x and of y (M, 2H), pre (T, B, 4H), h c n (3, N, S + 1, B, P), m, gates, and the
-    gradients of h c n.
-    """
-    T, S, H, N, at = row[STEPS], row[KEPT], row[N_OUT], row[HEADS], row[OWN]
+def _slstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array]:
+    """Private buffers: h c n (3, N, S + 1, B, P), m, gates, and the gradients of h c n."""
+    S, H, N, at = row[KEPT], row[N_OUT], row[HEADS], row[OWN]
     P = H // N
-    of_x, at = view2(work, at, T * B, 2 * H), at + T * B * 2 * H
-    of_y, at = view2(work, at, T * B, 2 * H), at + T * B * 2 * H
-    pre, at = view3(work, at, T, B, 4 * H), at + T * B * 4 * H
     size = 3 * H * (S + 1) * B
     states, at = work[at : at + size].reshape(3, N, S + 1, B, P), at + size
     m, at = work[at : at + 2 * H * B].reshape(N, 2, B, P), at + 2 * H * B
     gates, at = work[at : at + S * B * 4 * H].reshape(N, S, 4, B, P), at + S * B * 4 * H
-    return of_x, of_y, pre, states, m, gates, work[at : at + 3 * B * H].reshape(3, N, B, P)
+    return states, m, gates, work[at : at + 3 * B * H].reshape(3, N, B, P)
+
+
+@kernel
+def _slstm_parts(packed: Array, B: int, H: int, size: int) -> tuple[int, Array, Array, Array, Array, Array]:
+    """Steps of a part of the sequence, and its workspace: two packed matrices of so many values, what the products with
+    x and with y are, or their gradients (rows, 2H), and the rest.
+    """
+    span = max(1, DEPTH // max(1, B))
+    rows = span * B
+    first, second = packed[:size], packed[size : 2 * size]
+    of_x, of_y = view2(packed, 2 * size, rows, 2 * H), view2(packed, 2 * size + 2 * rows * H, rows, 2 * H)
+    return span, first, second, of_x, of_y, packed[2 * size + 4 * rows * H :]
 
 
 @kernel
@@ -84,27 +96,26 @@ def slstm_layer_forward(
     """sLSTM from the state in which nothing was seen."""
     T, D, H, N, at = row[STEPS], row[N_IN], row[N_OUT], row[HEADS], row[THETA]
     P = H // N
-    of_x, of_y, pre, states, m, gates, _ = _slstm_buffers(work, row, B)
-    for offset, weights, out in ((row[INPUT], at, of_x), (row[SECOND], at + 2 * D * H, of_y)):
-        pack(view2(theta, weights, D, 2 * H), packed)
-        multiply(view2(work, offset, T * B, D), packed, out)
-    rows = pre.reshape(T * B, 4 * H)
-    for r in range(T * B):
-        for n in range(N):
-            whole, left, right = rows[r, 4 * n * P :], of_x[r, 2 * n * P :], of_y[r, 2 * n * P :]
-            for j in range(2 * P):
-                whole[j] = left[j]
-            for j in range(2 * P):
-                whole[2 * P + j] = right[j]
-    h, c, n_ = states[0], states[1], states[2]
+    states, m, gates, _ = _slstm_buffers(work, row, B)
+    h, c, n = states[0], states[1], states[2]
     for head in range(N):
         for r in range(B):
             for j in range(P):
-                h[head, 0, r, j] = c[head, 0, r, j] = n_[head, 0, r, j] = 0
+                h[head, 0, r, j] = c[head, 0, r, j] = n[head, 0, r, j] = 0
                 m[head, 0, r, j] = -np.inf
+    span, packed_x, packed_y, of_x, of_y, rest = _slstm_parts(packed, B, H, _packed_size(D, 2 * H))
+    pack(view2(theta, at, D, 2 * H), packed_x)
+    pack(view2(theta, at + 2 * D * H, D, 2 * H), packed_y)
     at += 4 * D * H
     R, b = view3(theta, at, N, P, 4 * P), theta[at + 4 * H * P : at + 4 * H * P + 4 * H]
-    slstm_forward(pre, R, b, h, c, n_, m, gates, view3(work, row[OUTPUT], T, B, H), packed)
+    x, y, out = view2(work, row[INPUT], T * B, D), view2(work, row[SECOND], T * B, D), view3(work, row[OUTPUT], T, B, H)
+    for first in range(0, T, span):
+        L = min(span, T - first)
+        here, count = first * B, L * B
+        multiply(x[here : here + count], packed_x, of_x[:count])
+        multiply(y[here : here + count], packed_y, of_y[:count])
+        left, right = of_x[:count].reshape(L, B, 2 * H), of_y[:count].reshape(L, B, 2 * H)
+        slstm_forward(left, right, R, b, h, c, n, m, gates, out[first : first + L], first, rest)
 
 
 @kernel
@@ -119,34 +130,35 @@ def slstm_layer_backward(
     """Gradients of an sLSTM layer."""
     T, D, H, N, at = row[STEPS], row[N_IN], row[N_OUT], row[HEADS], row[THETA]
     P = H // N
-    of_x, of_y, pre, states, _, gates, dstates = _slstm_buffers(work, row, B)
+    states, _, gates, dstates = _slstm_buffers(work, row, B)
     for k in range(3):
         for head in range(N):
             for r in range(B):
                 for j in range(P):
                     dstates[k, head, r, j] = 0
-    end = at + 4 * D * H
-    R, dR = view3(theta, end, N, P, 4 * P), view3(gradient, end, N, P, 4 * P)
-    db = gradient[end + R.size : end + R.size + 4 * H]
-    slstm_backward(
-        R, states[0], states[1], states[2], gates, view3(work, row[D_OUTPUT], T, B, H), pre, dR, db, dstates[0],
-        dstates[1], dstates[2], packed,
-    )  # fmt: skip
-    rows = pre.reshape(T * B, 4 * H)
-    for r in range(T * B):
-        for n in range(N):
-            whole, left, right = rows[r, 4 * n * P :], of_x[r, 2 * n * P :], of_y[r, 2 * n * P :]
-            for j in range(2 * P):
-                left[j] = whole[j]
-            for j in range(2 * P):
-                right[j] = whole[2 * P + j]
-    for value, dvalue, weights, dout in (
-        (row[INPUT], row[D_INPUT], at, of_x),
-        (row[SECOND], row[D_SECOND], at + 2 * D * H, of_y),
-    ):
-        pack_transposed(view2(theta, weights, D, 2 * H), packed)
-        multiply(dout, packed, view2(work, dvalue, T * B, D))
-        multiply_transposed(view2(work, value, T * B, D), dout, packed, view2(gradient, weights, D, 2 * H), False)
+    span, packed_x, packed_y, dof_x, dof_y, rest = _slstm_parts(packed, B, H, _packed_size(2 * H, D))
+    pack_transposed(view2(theta, at, D, 2 * H), packed_x)
+    pack_transposed(view2(theta, at + 2 * D * H, D, 2 * H), packed_y)
+    end_spare, end_W = _packed_size(DEPTH, 2 * H), at + 4 * D * H
+    spare, rest = rest[:end_spare], rest[end_spare:]
+    R, dR = view3(theta, end_W, N, P, 4 * P), view3(gradient, end_W, N, P, 4 * P)
+    db = gradient[end_W + R.size : end_W + R.size + 4 * H]
+    dout = view3(work, row[D_OUTPUT], T, B, H)
+    for first in range((T - 1) // span * span, -1, -span):
+        L, ends = min(span, T - first), first + span >= T
+        here, count = first * B, L * B
+        left, right = dof_x[:count].reshape(L, B, 2 * H), dof_y[:count].reshape(L, B, 2 * H)
+        slstm_backward(
+            R, states[0], states[1], states[2], gates, dout[first : first + L], left, right, dR, db, dstates[0],
+            dstates[1], dstates[2], first, ends, rest,
+        )  # fmt: skip
+        for value, dvalue, weights, matrix, dof in (
+            (row[INPUT], row[D_INPUT], at, packed_x, dof_x[:count]),
+            (row[SECOND], row[D_SECOND], at + 2 * D * H, packed_y, dof_y[:count]),
+        ):
+            multiply(dof, matrix, view2(work, dvalue + here * D, count, D))
+            x, dW = view2(work, value + here * D, count, D), view2(gradient, weights, D, 2 * H)
+            multiply_transposed(x, dof, spare, dW, not ends)
 
 
 @kernel
