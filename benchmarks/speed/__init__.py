@@ -1,12 +1,15 @@
 """How fast gatecast is, beside the peers that forecasters use, measured in one run on one machine.
 
     python -m benchmarks.speed                       all sections
-    python -m benchmarks.speed step cold             some of them: step, tutorial, panel, cold, growth
+    python -m benchmarks.speed step cold             some of them: step, cells, tutorial, panel, cold, growth
     python -m benchmarks.speed --write               the same, and write the tables into README.md
     python -m benchmarks.speed step --repeats 3 --block 0.05        a smoke test
 
 ``step``      Training step (forward, backward, clipping, Adam) and inference of LSTM networks of given shapes, beside
               PyTorch's ``nn.LSTM``, with 1 and 2 threads, and as a share of the speed of a large matrix product.
+``cells``     Forward and backward of one layer of sLSTM and mLSTM beside our LSTM and beside the package `xlstm`, and
+              mLSTM's chunkwise form beside its recurrent one, with 1 thread. (Of `xlstm`, whose licence is Apache-2.0,
+              the PyTorch code for CPUs alone is used: install it with ``--no-deps``, and torch, omegaconf, dacite.)
 ``tutorial``  The tutorials' fit, 490 windows of 10, LSTM(50) + Dense(1), 20 epochs of 32, beside Keras on JAX and on
               TensorFlow; the first fit of a process and a later one apart.
 ``panel``     fit, predict and backtest of 500 simulated monthly series, beside neuralforecast's LSTM with an equal

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import benchmarks.speed
-from benchmarks.speed import cold, growth, panel, readme, steps, tutorial
+from benchmarks.speed import cells, cold, growth, panel, readme, steps, tutorial
 from benchmarks.speed.options import Options
 from benchmarks.speed.worker import ROOT
 
 SECTIONS: dict[str, Callable[[Options], str]] = {
     "step": steps.section,
+    "cells": cells.section,
     "tutorial": tutorial.section,
     "panel": panel.section,
     "cold": cold.section,
@@ -28,14 +29,14 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "sections", nargs="*", metavar="SECTION", help="step, tutorial, panel, cold, growth; all by default"
+        "sections", nargs="*", metavar="SECTION", help="step, cells, tutorial, panel, cold, growth; all by default"
     )
     parser.add_argument("--write", action="store_true", help="put the tables between the markers in README.md")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="another file for --write")
     parser.add_argument("--repeats", type=int, help="turns of each side, by default as many as a section finds enough")
-    parser.add_argument("--block", type=float, default=0.3, help="seconds of a turn in section step (default 0.3)")
+    parser.add_argument("--block", type=float, default=0.3, help="seconds of a turn in section step, a third of it in cells (default 0.3)")
     parser.add_argument("--python", default=sys.executable, help="Python of our side")
-    for name in ("torch", "keras", "tensorflow", "neuralforecast"):
+    for name in ("torch", "xlstm", "keras", "tensorflow", "neuralforecast"):
         parser.add_argument(f"--{name}-python", default=sys.executable, help=f"Python that has {name}")
     arguments = parser.parse_args()
     chosen = arguments.sections or list(SECTIONS)
@@ -45,8 +46,8 @@ def main() -> None:
     if arguments.write and not readme.has_markers(arguments.readme):
         parser.error(f"{arguments.readme} lacks the lines {readme.BEGIN} and {readme.END}; add them where tables go")
     options = Options(
-        arguments.python, arguments.torch_python, arguments.keras_python, arguments.tensorflow_python,
-        arguments.neuralforecast_python, arguments.repeats, arguments.block, _command(),
+        arguments.python, arguments.torch_python, arguments.xlstm_python, arguments.keras_python,
+        arguments.tensorflow_python, arguments.neuralforecast_python, arguments.repeats, arguments.block, _command(),
     )  # fmt: skip
     done = {}
     for name in chosen:

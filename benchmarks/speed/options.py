@@ -12,6 +12,8 @@ class Options:
     python: str
     """The Python of our side, with gatecast's dependencies."""
     torch_python: str
+    xlstm_python: str
+    """The package xlstm and torch."""
     keras_python: str
     """Keras and JAX."""
     tensorflow_python: str

@@ -17,7 +17,7 @@ TINY = Shape(batch=4, time=3, inputs=2, hidden=5, layers=2)
 def test_help_tells_every_section():
     command = [sys.executable, "-m", "benchmarks.speed", "--help"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for word in ("step", "tutorial", "panel", "cold", "growth", "--write", "--torch-python"):
+    for word in ("step", "cells", "tutorial", "panel", "cold", "growth", "--write", "--torch-python", "--xlstm-python"):
         assert word in shown
 
 
@@ -70,7 +70,7 @@ def test_operations_of_a_stack_are_those_of_its_products():
 def test_missing_peer_is_shown_as_not_installed(monkeypatch):
     monkeypatch.setattr(steps, "SHAPES", (TINY,))
     monkeypatch.setattr(steps, "installed", lambda python, module: False)
-    text = steps.section(Options(*[sys.executable] * 5, repeats=2, block=0.001, command="test"))
+    text = steps.section(Options(*[sys.executable] * 6, repeats=2, block=0.001, command="test"))
     rows = [line for line in text.splitlines() if line.startswith("| 4, 3, 2, 5, 2 |")]
     assert rows and all(row.count("not installed") == 2 for row in rows)
 

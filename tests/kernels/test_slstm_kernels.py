@@ -3,6 +3,7 @@
 Notation: B batch, T time, H hidden, N heads of P = H / N units.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +84,8 @@ def backward(run, dout, dh_n, dc_n, dn_n):
     ends = [apart(end, N).astype(dtype) for end in (dh_n, dc_n, dn_n)]
     read = (run.R, run.h, run.c, run.n, run.gates, np.ascontiguousarray(dout, dtype))
     slstm_backward(*read, dof_x, dof_y, dR, db, *ends, 0, True, space(run.R, B))
-    return {"pre": whole(dof_x, dof_y, N), "R": dR, "b": db} | dict(zip(("h0", "c0", "n0"), map(together, ends), strict=True))
+    found = {"pre": whole(dof_x, dof_y, N), "R": dR, "b": db}
+    return found | dict(zip(("h0", "c0", "n0"), map(together, ends), strict=True))
 
 
 def drawn(B, T, N, P, seed=0, spread=1.0):
@@ -202,7 +204,7 @@ def test_sequence_run_in_parts_gives_the_same_bits_and_gradients():
     zero = np.zeros_like(dh_n)
     run = forward(**values)
     true = backward(forward(**values), dout, dh_n, zero, zero)
-    parts = list(zip(cuts[:-1], cuts[1:], strict=True))
+    parts = list(pairwise(cuts))
     for steps in (T, 1):
         states = [np.full((N, steps + 1, B, P), np.nan) for _ in range(4)]
         for state, name in zip(states, ("h0", "c0", "n0", "m0"), strict=True):

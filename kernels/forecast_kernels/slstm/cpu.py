@@ -147,7 +147,7 @@ def slstm_backward(
 ) -> None:
     """Backpropagation through time; m of the start state is a constant, as of all steps."""
     wide_vectors()
-    L, B, H = dout.shape
+    L, B = dout.shape[:2]
     N, P = R.shape[:2]
     size, each = B * P, _packed_size(4 * P, P)
     span = max(1, DEPTH // max(1, B))  # steps at a time: what their gradients are multiplied with is then in the caches
