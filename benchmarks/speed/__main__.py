@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the tables between the markers in README.md")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="another file for --write")
     parser.add_argument("--repeats", type=int, help="turns of each side, by default as many as a section finds enough")
-    parser.add_argument("--block", type=float, default=0.3, help="seconds of a turn in section step, a third of it in cells (default 0.3)")
+    parser.add_argument("--block", type=float, default=0.3, help="seconds of a turn in steps and cells (default 0.3)")
     parser.add_argument("--python", default=sys.executable, help="Python of our side")
     for name in ("torch", "xlstm", "keras", "tensorflow", "neuralforecast"):
         parser.add_argument(f"--{name}-python", default=sys.executable, help=f"Python that has {name}")

@@ -17,7 +17,7 @@ CELLS = (("lstm", 1), ("slstm", 1), ("slstm", 2), ("slstm", 4), ("mlstm", 1), ("
 NAMES = {"lstm": "LSTM", "slstm": "sLSTM", "mlstm": "mLSTM"}
 STEPS, FORMS_SIZE = (64, 128, 256, 512), (16, 128, 4)  # T; B, H, N
 CHUNK = 64  # what the package's chunkwise form needs whole ones of
-TURNS = 15
+TURNS = 7
 TASKS = ("forward", "both")
 HEAD = (
     "B, T, H", "cell, heads", "forward", "of LSTM's", "per operation", "forward + backward", "of LSTM's",
@@ -89,7 +89,7 @@ def _measure(jobs: Sequence[Job], sides: Mapping[str, Worker], options: Options)
             raise ValueError(f"Outputs of {job.key} at {tuple(job.shape)} differ by {difference} from the others'.")
     times = {}
     for task in TASKS:
-        calls = {job.key: partial(sides[job.side].call, task, key=job.key, seconds=options.block / 3) for job in jobs}
+        calls = {job.key: partial(sides[job.side].call, task, key=job.key, seconds=options.block) for job in jobs}
         times[task] = alternate(calls, options.turns(TURNS))
         told = ", ".join(f"{key} {duration(median(values))}" for key, values in times[task].items())
         options.say(f"{tuple(jobs[0].shape[1:4])}, {task}: {told}")
