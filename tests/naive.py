@@ -299,6 +299,7 @@ def window(
     exog: Any = None,
     known: int = 0,
     static: Any = (),
+    power: int = 0,
 ) -> dict[str, Any]:
     """What a network sees of one series at one cutoff, and what it is asked for.
 
@@ -314,6 +315,7 @@ def window(
     floor : smallest scale
     exog : array (m, C) of covariates, m >= n, NaN where unknown; the first ``known`` of them are known ahead
     static : array (Z,)
+    power : int, what the mask of an observed value is: so often the scale of the window over that of the series
 
     Returns
     -------
@@ -364,7 +366,8 @@ def window(
 
     future = np.concatenate([values[cutoff:], np.full(horizon, np.nan)])[:horizon]
     target = np.where(np.isnan(future), 0.0, (future - base) / scale)
-    return {"x": inputs, "extra": extra, "base": base, "scale": scale, "target": target, "mask": ~np.isnan(future)}
+    mask = ~np.isnan(future) * (scale / level[1]) ** power
+    return {"x": inputs, "extra": extra, "base": base, "scale": scale, "target": target, "mask": mask}
 
 
 def from_partials(partials: Any) -> Floats:

@@ -53,7 +53,10 @@ SETS: dict[str, DataSet] = {
             720: ((0.447, 0.468), (0.449, 0.466), (0.472, 0.490), (1.339, 0.756)),
         },
         options={"lstm": {**_LSTM, "max_steps": 800}, "xlstm": {**_XLSTM, "max_steps": 800}},
-        longer={"hidden_size": 32, "max_steps": 150},
+        longer={
+            "hidden_size": 32, "scaler": "last", "linear_path": True, "loss_unit": "series", "learning_rate": 5e-4,
+            "max_steps": 300,
+        },
     ),
     "ettm1": DataSet(
         "ETTm1", 96, (48 * _MONTH, 64 * _MONTH, 80 * _MONTH),

@@ -25,6 +25,8 @@ def draw(layer: "Layer", rng: np.random.Generator) -> dict[str, Array]:
     memories over long and short ones (Beck et al. 2024): from 3 to 6 over mLSTM's heads, from 5 down to -7 over the
     units of sLSTM's.
     """
+    if layer.zero:
+        return {}
     D, H, N = layer.n_in, layer.n_out, layer.heads
     P = H // N
     if layer.kind == kernels.LSTM:

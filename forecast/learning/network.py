@@ -21,6 +21,7 @@ from forecast_kernels.network.cells import cell_workspace
 
 Array = npt.NDArray[Any]
 
+INPUT = "input"  # what a layer reads that reads what the network is given
 ALIGNED = 16  # every buffer starts at a multiple of so many values, which is a cache line or two
 
 
@@ -37,7 +38,8 @@ class Layer:
     source: str = ""  # the layer whose output it reads; the one before, if not given
     second: str = ""  # the layer whose output it reads as well, if its kind has two inputs
     heads: int = 1  # NORM, SLSTM, MLSTM: parts of a row
-    taps: int = 0  # CONV: steps that it sees
+    taps: int = 0  # CONV: steps that it sees; FLAT: values of a step that it takes; SHIFT: outputs a step
+    zero: bool = False  # whether its parameters start from 0
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -129,6 +131,31 @@ def head_layers(before: Layer, *, extra: int, head: int, outputs: int) -> list[L
     return stack
 
 
+def linear_path(before: Layer, *, steps: int, inputs: int, values: int, horizon: int) -> list[Layer]:
+    """A linear map from the context to the horizon, added to what a network's last layer emits.
+
+    It starts from 0, moves all outputs of a step alike, and sees the values alone. Zeng et al. (2023): over long
+    horizons such a map by itself is hard to beat.
+
+    Parameters
+    ----------
+    before : Layer
+        The network's last layer, with a multiple of ``horizon`` outputs.
+    steps, inputs, values : int
+        T patches of F inputs, of which the first are so many values.
+    horizon : int
+        Steps to forecast.
+    """
+    outputs = before.n_out
+    return [
+        Layer("flat", kernels.FLAT, inputs, steps * values, steps, source=INPUT, taps=values),
+        Layer("linear", kernels.DENSE, steps * values, horizon, 1, zero=True),
+        Layer(
+            "sum", kernels.SHIFT, outputs, outputs, 1, source=before.name, second="linear", taps=outputs // horizon
+        ),
+    ]
+
+
 def symbol_layers(*, steps: int, symbols: int, embed: int, hidden: int, layers: int, dropout: float) -> list[Layer]:
     """Embedding of symbols -> LSTM stack with dropout before, between and after -> a logit for each symbol, every step.
 
@@ -215,7 +242,7 @@ class Network:
 
     def _inputs(self) -> list[tuple[str, str]]:
         """Which layers' outputs each layer reads; the second is "" where its kind has one input."""
-        before = ["", *(layer.name for layer in self.layers)]
+        before = [INPUT, *(layer.name for layer in self.layers)]
         return [(layer.source or before[k], layer.second) for k, layer in enumerate(self.layers)]
 
     def load(self, values: dict[str, Array]) -> None:
@@ -238,10 +265,10 @@ class Network:
 
         where = {"extra": take(rows * extra), "target": take(rows * horizon), "mask": take(rows * horizon)}
         first, inputs = self.layers[0], self._inputs()
-        # Where the value of each layer lies, and its gradient; "" is the network's input.
-        values, gradients = {"": take(first.steps * rows * first.width)}, {"": -1}  # nobody needs the input's gradient
+        # Where the value of each layer lies, and its gradient; nobody needs that of the input, "" is no layer.
+        values, gradients = {INPUT: take(first.steps * rows * first.width)}, {INPUT: -1, "": -1}
         for k, (layer, (source, second)) in enumerate(zip(self.layers, inputs, strict=True)):
-            size = rows * layer.n_out * (1 if layer.kind == kernels.LAST else layer.steps)
+            size = rows * layer.n_out * (1 if layer.kind in (kernels.LAST, kernels.FLAT) else layer.steps)
             values[layer.name], gradients[layer.name] = take(size), take(size) if training else 0
             row = {
                 kernels.KIND: layer.kind, kernels.N_IN: layer.n_in, kernels.N_OUT: layer.n_out,

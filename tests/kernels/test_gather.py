@@ -20,7 +20,7 @@ NAN = np.nan
 
 def gather(
     series, windows, *, context, patch, horizon, season=0, center="none", unit="deviation", masked=True, known=0,
-    dtype=np.float64, exog=None, statics=None,
+    power=0, dtype=np.float64, exog=None, statics=None,
 ):  # fmt: skip
     """All outputs by name; levels are (s, 1 + s) for series s, floors `FLOOR`; buffers start as NaN.
 
@@ -34,7 +34,7 @@ def gather(
     statics = np.zeros((len(series), 0), np.float32) if statics is None else statics
     ends = np.cumsum([len(one) for one in exog])
     spans = np.stack([ends - [len(one) for one in exog]] * 2 + [ends], axis=1).astype(np.int64)
-    spec = Windowing(context, patch, horizon, season, CENTERS[center], int(masked), UNITS[unit], known)
+    spec = Windowing(context, patch, horizon, season, CENTERS[center], int(masked), UNITS[unit], known, power)
     outputs = {
         "x": np.full((T, B, patch * (1 + masked + exog[0].shape[1] - (known if season else 0))), NAN, dtype),
         "extra": np.full((B, horizon * (bool(season) + known) + exog[0].shape[1] + statics.shape[1]), NAN, dtype),
@@ -69,6 +69,7 @@ shapes = st.fixed_dictionaries(
         "center": st.sampled_from(list(CENTERS)),
         "unit": st.sampled_from(list(UNITS)),
         "masked": st.booleans(),
+        "power": st.integers(0, 2),
     }
 )
 

@@ -61,6 +61,21 @@ def test_masked_target_may_hold_anything(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_target_of_weight_two_counts_as_two(kind):
+    golden = peers.load("torch_losses")
+    prediction, target, mask = (golden[name] for name in ("prediction", "target", "mask"))
+    once = mask.astype(float)
+    heavy = once.copy()
+    heavy[0] *= 2
+    loss, gradient = run(kind, prediction, target, heavy)
+    twice = [np.concatenate([values, values[:1]]) for values in (prediction, target, once)]
+    expected, slopes = run(kind, *twice)
+    assert loss == pytest.approx(expected)
+    np.testing.assert_allclose(gradient[1:], slopes[1:-1])
+    np.testing.assert_allclose(gradient[0], slopes[0] + slopes[-1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_observed_gives_no_loss_and_no_gradient(kind):
     loss, gradient = run(kind, np.ones((2, 3)), np.full((2, 3), np.nan), np.zeros((2, 3)))
     assert loss == 0.0

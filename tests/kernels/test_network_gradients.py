@@ -6,7 +6,7 @@ Notation: B rows, T patches, h horizon, Q outputs a step.
 import numpy as np
 import pytest
 
-from forecast.learning.network import Network, recurrent_layers
+from forecast.learning.network import Network, linear_path, recurrent_layers
 from forecast.learning.training import Objective, Schedule, WindowData, _Runner
 from forecast_kernels.jit import threads
 from forecast_kernels.network.table import KIND, LAST, N_OUT, OUTPUT, STEPS
@@ -38,14 +38,16 @@ def windows(count):
     return all_of_them[-count:]
 
 
-def program(loss="quantile", dropout=0.3, layers=2, embed=3, head=4, rows=ROWS):
+def program(loss="quantile", dropout=0.3, layers=2, embed=3, head=4, rows=ROWS, linear=False, spec=SPEC):
     """A small network with every kind of layer, at parameters of ordinary size."""
     quantiles = LOSSES[loss]
-    objective = Objective(SPEC, loss, quantiles, delta=0.7, dropout=dropout)
+    objective = Objective(spec, loss, quantiles, delta=0.7, dropout=dropout)
     stack = recurrent_layers(
         steps=3, inputs=4, embed=embed, hidden=3, layers=layers, dropout=dropout > 0, extra=objective.extra,
         head=head, outputs=SPEC.horizon * len(quantiles),
     )  # fmt: skip
+    if linear:
+        stack += linear_path(stack[-1], steps=3, inputs=4, values=2, horizon=SPEC.horizon)
     network = Network(stack, np.float64)
     network.theta[:] = np.random.default_rng(2).uniform(-0.8, 0.8, network.size)
     return network, _Runner(network, random_walks(), objective, rows, training=True)

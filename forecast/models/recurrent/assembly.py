@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from forecast.learning.network import Network
+from forecast.learning.network import Network, linear_path
 from forecast.learning.training import Objective, Schedule, WindowData
 from forecast.models.recurrent.checks import SCALERS, UNITS
 from forecast.models.recurrent.inputs import Arrays, Inputs
@@ -25,15 +25,16 @@ def build_network(resolved: "PatchNetwork", inputs: Inputs) -> tuple[Network, Ob
     assert r.season_length is not None
     sizes = (r.context_length, r.patch_length, r.horizon, r.season_length)
     how = (SCALERS[r.scaler], r.mask_input, UNITS[r.unit])
-    spec = Windowing(*map(int, (*sizes, *how, len(inputs.known))))  # other integer types would be compiled for anew
+    power = 0 if r.loss_unit == "window" else 2 if r.loss == "squared" else 1
+    sizes_and_how = (*sizes, *how, len(inputs.known), power)
+    spec = Windowing(*map(int, sizes_and_how))  # other integer types would be compiled for anew
     quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
     objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.covariates, inputs.statics)
-    layers = r.layers(
-        steps=r.context_length // r.patch_length,
-        inputs=r.patch_length * (1 + r.mask_input + inputs.covariates - (len(inputs.known) if r.season_length else 0)),
-        extra=objective.extra,
-        outputs=r.horizon * len(quantiles),
-    )
+    steps = r.context_length // r.patch_length
+    width = r.patch_length * (1 + r.mask_input + inputs.covariates - (len(inputs.known) if r.season_length else 0))
+    layers = r.layers(steps=steps, inputs=width, extra=objective.extra, outputs=r.horizon * len(quantiles))
+    if r.linear_path:
+        layers += linear_path(layers[-1], steps=steps, inputs=width, values=r.patch_length, horizon=r.horizon)
     return Network(layers), objective
 
 

@@ -62,10 +62,16 @@ class PatchNetwork(Context):
 
     head_size: int | None = None
     """Width of the head's hidden layer; None: ``hidden_size``; 0 for none."""
+    linear_path: bool = False
+    """Whether a linear map from the context to the horizon is added to what the stack gives. Over horizons of many
+    seasons it carries most of the forecast."""
     dropout: float = 0.1
     """Share of values dropped between layers in training, in [0, 1)."""
     loss: str = "quantile"
     """"quantile", "absolute", "squared" or "huber"; only "quantile" gives intervals."""
+    loss_unit: str = "window"
+    """What errors are measured in while training: "window", each window's own unit, so that all windows count alike, or
+    "series", the deviation of the series, in which restless windows count for more, as they do in MAE and MSE."""
     quantiles: tuple[float, ...] = QUANTILES
     """Probabilities learned with the quantile loss; must hold 0.5, the point forecast. Others are interpolated."""
     point: str = "median"

@@ -36,7 +36,8 @@ _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
 }
 _CHOICES = {
     "loss": tuple(LOSSES), "point": ("median", "mean"), "schedule": SCHEDULES, "transform": TRANSFORMS,
-    "scaler": ("auto", *SCALERS), "unit": ("auto", *UNITS), "device": ("cpu", "auto", "cuda"),
+    "scaler": ("auto", *SCALERS), "unit": ("auto", *UNITS), "loss_unit": ("window", "series"),
+    "device": ("cpu", "auto", "cuda"),
 }  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def check_config(model: "PatchNetwork") -> None:
             raise ParameterError(f"{whose} {name} is {getattr(model, name)!r}; it must be one of {', '.join(choices)}.")
     if model.point == "mean" and model.loss not in ("quantile", "squared"):
         raise ParameterError(f"{whose} loss {model.loss!r} learns no mean; take loss='quantile' or leave point out.")
-    for name in ("mask_input", "covariates"):
+    for name in ("mask_input", "covariates", "linear_path"):
         if not isinstance(getattr(model, name), bool):
             raise ParameterError(f"{whose} {name} is {getattr(model, name)!r}; it must be True or False.")
     if not _are_probabilities(model.quantiles):

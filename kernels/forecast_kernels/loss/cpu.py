@@ -1,7 +1,7 @@
 """Losses over observed targets, with their gradients.
 
 Notation: B rows, S steps of the horizon, Q outputs a step (quantiles; 1 for a point); N places, V symbols. Each loss is
-a sum; whoever calls divides by the number of observed terms.
+a weighted sum; whoever calls divides by the sum of the weights.
 """
 
 import math
@@ -20,7 +20,7 @@ def loss_forward_backward(
     kind: int,  # SQUARED, ABSOLUTE, HUBER or QUANTILE
     prediction: Array,  # (B, S * Q) read, Q fastest
     target: Array,  # (B, S) read
-    mask: Array,  # (B, S) read: 1 observed, 0 not
+    mask: Array,  # (B, S) read: weight of what is observed, as 1; 0: not observed
     quantiles: Array,  # (Q,) read: probabilities, for QUANTILE
     delta: float,  # where HUBER turns from squared to absolute
     dprediction: Array,  # (B, S * Q) written: gradient of the sum
@@ -39,8 +39,8 @@ def loss_forward_backward(
                     continue
                 error = prediction[r, k] - target[r, s]
                 loss, slope = loss_and_slope(kind, error, quantiles[q], delta)
-                total += loss
-                dprediction[r, k] = slope
+                total += mask[r, s] * loss
+                dprediction[r, k] = mask[r, s] * slope
     return total
 
 

@@ -1,7 +1,7 @@
 """Losses over observed targets, with their gradients, on the GPU.
 
 Notation: B rows, S steps of the horizon, Q outputs a step (quantiles; 1 for a point); N places, V symbols. Each loss is
-a sum, which stays on the device; whoever asks for it divides by the number of observed terms.
+a weighted sum, which stays on the device; whoever asks for it divides by the sum of the weights.
 """
 
 import math
@@ -24,7 +24,7 @@ def loss_forward_backward(
     kind: int,  # SQUARED, ABSOLUTE, HUBER or QUANTILE
     prediction: Array,  # (B, S * Q) read, Q fastest
     target: Array,  # (B, S) read
-    mask: Array,  # (B, S) read: 1 observed, 0 not
+    mask: Array,  # (B, S) read: weight of what is observed, as 1; 0: not observed
     quantiles: Array,  # (Q,) read: probabilities, for QUANTILE
     delta: float,  # where HUBER turns from squared to absolute
     dprediction: Array,  # (B, S * Q) written: gradient of the sum
@@ -59,8 +59,8 @@ def _loss_forward_backward(
             dprediction[r, k] = T(0)
         else:
             loss, slope = loss_and_slope(kind, prediction[r, k] - target[r, s], quantiles[k - s * Q], delta)
-            dprediction[r, k] = slope
-            total += loss
+            dprediction[r, k] = mask[r, s] * slope
+            total += mask[r, s] * loss
     total = block_sum(total)
     if cuda.threadIdx.x == 0:
         result[1 + cuda.blockIdx.x] = total

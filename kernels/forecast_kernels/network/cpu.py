@@ -18,6 +18,7 @@ from forecast_kernels.dropout.cpu import dropout
 from forecast_kernels.embedding.cpu import embedding_backward, embedding_forward
 from forecast_kernels.gate.cpu import add
 from forecast_kernels.jit import Array, flush_denormals, kernel, later, parallel_kernel
+from forecast_kernels.linear.cpu import flat_backward, flat_forward, shift_backward, shift_forward
 from forecast_kernels.loss.cpu import loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
 from forecast_kernels.network.blocks import block_backward, block_forward
@@ -29,6 +30,7 @@ from forecast_kernels.network.table import (
     DENSE,
     DROPOUT,
     EMBED,
+    FLAT,
     INPUT,
     KEPT,
     KIND,
@@ -38,9 +40,12 @@ from forecast_kernels.network.table import (
     NORM,
     OUTPUT,
     OWN,
+    SECOND,
+    SHIFT,
     STEPS,
     SUM,
     SUM_SECOND,
+    TAPS,
     THETA,
     Heads,
     view2,
@@ -126,6 +131,11 @@ def network_forward(
         elif row[KIND] == EMBED:
             W, out2 = view2(theta, at, D, H), view2(work, row[OUTPUT], T * B, H)
             _embedding_forward(work[row[INPUT] : row[INPUT] + T * B], W, out2)
+        elif row[KIND] == FLAT:
+            flat_forward(view3(work, row[INPUT], T, B, D), row[TAPS], view2(work, row[OUTPUT], B, H))
+        elif row[KIND] == SHIFT:
+            x2, moves = view2(work, row[INPUT], B, D), view2(work, row[SECOND], B, D // row[TAPS])
+            shift_forward(x2, moves, view2(work, row[OUTPUT], B, D))
         else:  # LAST
             x, last = view3(work, row[INPUT], T, B, D), view2(work, row[OUTPUT], B, H)
             extra = view2(work, heads.extra, B, heads.n_extra)
@@ -178,6 +188,12 @@ def network_backward(
         elif row[KIND] == EMBED:
             dout2, dW = view2(work, row[D_OUTPUT], T * B, H), view2(gradient, at, D, H)
             _embedding_backward(work[row[INPUT] : row[INPUT] + T * B], dout2, dW)
+        elif row[KIND] == FLAT:
+            dx = view3(work, max(row[D_INPUT], 0), wanted, B, D)
+            flat_backward(view2(work, row[D_OUTPUT], B, H), row[TAPS], dx)
+        elif row[KIND] == SHIFT:
+            dx2, dmoves = view2(work, row[D_INPUT], B, D), view2(work, row[D_SECOND], B, D // row[TAPS])
+            shift_backward(view2(work, row[D_OUTPUT], B, D), dx2, dmoves)
         else:  # LAST
             dx, dlast = view3(work, row[D_INPUT], T, B, D), view2(work, row[D_OUTPUT], B, H)
             for t in range(T):

@@ -9,13 +9,14 @@ from typing import NamedTuple
 from forecast_kernels.jit import Array, kernel
 
 DENSE, LSTM, DROPOUT, LAST, EMBED = 0, 1, 2, 3, 4  # EMBED has N_IN symbols, and as input the number of one
+FLAT, SHIFT = 5, 6  # the linear path around the stack; SHIFT's second input has N_IN / TAPS values, for it alone
 NORM, CONV, SLSTM, MLSTM, GATE, SKIP, ADD = range(16, 23)  # what blocks are made of; see blocks.py
 
 # Columns of the table of layers; offsets count values from the start of theta or of the group's workspace.
 KIND, N_IN, N_OUT, ACTIVATION, STEPS, THETA, INPUT, OUTPUT, D_INPUT, D_OUTPUT, OWN, KEPT = range(12)
 SECOND, D_SECOND = 12, 13  # a second input of N_IN values a step and its gradient, for the kinds that have one
 SUM, SUM_SECOND = 14, 15  # gradients to which D_INPUT and D_SECOND are added; -1: they are the gradients themselves
-HEADS, TAPS = 16, 17  # N of NORM, SLSTM and MLSTM; K of CONV
+HEADS, TAPS = 16, 17  # N of NORM, SLSTM and MLSTM; K of CONV, values of a patch of FLAT, outputs a step of SHIFT
 COLUMNS = 18
 
 

@@ -31,6 +31,7 @@ class Windowing(NamedTuple):
     )
     # DIFFERENCE, the mean |y[t] - y[t - season]|, MASE's unit, over the context and two seasons at least
     known: int = 0  # covariates that are known ahead: the first columns of exog
+    power: int = 0  # of a window's scale, in units of its series', that its targets weigh
 
 
 @cell
@@ -69,7 +70,7 @@ def _difference(y: Array, first: int, cutoff: int, lag: int, length: int) -> flo
 def gather_windows(
     y: Array,  # (N,) read: float64, transformed, NaN where unobserved
     indptr: Array,  # (S + 1,) read
-    levels: Array,  # (S, 2) read: center and scale of each series, used when center == SERIES
+    levels: Array,  # (S, 2) read: center and scale of each series, used when center == SERIES or power > 0
     floors: Array,  # (S,) read: smallest scale allowed in a window of the series
     exog: Array,  # (M, C) read: standardised covariates, NaN where unknown
     spans: Array,  # (S, 3) read: row of exog at the first value of each series; the rows there are: from, to before
@@ -83,7 +84,7 @@ def gather_windows(
     base: Array,  # (B, h) written: float64, what the network's output is added to, in units of y
     scale: Array,  # (B,) written: float64, what the network's output is multiplied by
     target: Array,  # (B, h) written: normalised residual from base; 0 where masked
-    mask: Array,  # (B, h) written: 1 where the target is observed
+    mask: Array,  # (B, h) written: weight of the target, 1 without power; 0 where it is not observed
 ) -> None:
     """Fill the inputs and targets of one batch; allocates nothing."""
     wide_vectors()
@@ -125,6 +126,7 @@ def gather_windows(
                 spread = moves if moves == moves else spread
             spread = max(spread, floors[s])
         scale[r] = spread
+        weight = (spread / levels[s, 1]) ** spec.power if spec.power > 0 else 1.0
 
         for t in range(x.shape[0]):
             start = cutoff - L + t * P  # place in the series of the patch's first value; below 0 is left padding
@@ -170,7 +172,7 @@ def gather_windows(
                 value = y[first + cutoff + j]
                 if value == value:
                     target[r, j] = T((value - level) / spread)
-                    mask[r, j] = T(1)
+                    mask[r, j] = T(weight)
             for c in range(spec.known):
                 k, before = spans[s, 0] + cutoff + j, spans[s, 0] + like
                 if spans[s, 1] <= k < spans[s, 2] and exog[k, c] == exog[k, c]:
