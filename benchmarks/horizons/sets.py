@@ -36,6 +36,10 @@ class DataSet:
 # On every 8th validation window of ETTh1, contexts of 504 and more, patches of 12, the last value as centre and 1,500
 # steps were worse, and a season no better; on every 16th of ETTm1 patches of 12, a context of 720, a season and 4,000
 # steps; of weather contexts of 336 and patches of 12.
+# At 720 steps of ETTh1 networks were also fitted on 7 months of the training part and judged by its last 5, because
+# the validation part lies on another level. There they are worse by 18 % and more without a linear path, by 11 % and
+# more without errors in the unit of the series, by 1 to 8 % with the mean as centre, a season, or contexts of 504 and
+# more; 150 to 600 steps, 8 to 64 units and the kind of network matter less than 1 %.
 _SHARED = {
     "context_length": 336, "patch_length": 24, "season_length": 0, "scaler": "mean", "loss": "squared", "head_size": 0,
     "batch_size": 128,

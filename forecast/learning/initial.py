@@ -23,7 +23,7 @@ def draw(layer: "Layer", rng: np.random.Generator) -> dict[str, Array]:
     (Jozefowicz et al. 2015). In blocks, norms and skips start from 1; R is 0 and mLSTM's gates see no input at first,
     so that a new block is near to a feed-forward layer with a memory; the biases of forget gates spread the units'
     memories over long and short ones (Beck et al. 2024): from 3 to 6 over mLSTM's heads, from 5 down to -7 over the
-    units of sLSTM's.
+    units of sLSTM's. All parameters of a layer with ``zero`` start from 0.
     """
     if layer.zero:
         return {}

@@ -66,7 +66,7 @@ def test_marks_are_there_for_every_method_and_published_horizon():
 
 def test_settings_beyond_192_steps_are_their_own():
     etth1 = SETS["etth1"]
-    assert [etth1.chosen("lstm", h)["max_steps"] for h in HORIZONS] == [800, 800, 150, 150]
+    assert [etth1.chosen("lstm", h)["max_steps"] for h in HORIZONS] == [800, 800, 300, 300]
     assert etth1.chosen("naive", 96) == {}
 
 

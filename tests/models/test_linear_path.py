@@ -58,7 +58,7 @@ def test_saved_forecaster_with_a_path_gives_the_same_bits(model, linear, tmp_pat
     assert first.equals(second)
 
 
-def test_path_goes_with_gaps_covariates_and_horizons_beyond_the_trained_one(linear):
+def test_path_goes_with_gaps_a_season_and_horizons_beyond_the_trained_one(linear):
     y = [linear.series(s).copy() for s in range(3)]
     y[0][[50, 280, 281]] = np.nan
     panel = make_panel(dict(enumerate(y)))
@@ -74,7 +74,7 @@ def test_restless_windows_count_for_more_in_the_unit_of_the_series():
     sees_nothing = LSTM(
         horizon=1, context_length=4, patch_length=4, season_length=0, scaler="last", transform="none", hidden_size=1,
         head_size=0, loss="squared", max_steps=300, learning_rate=2e-2, mask_input=False, dropout=0.0,
-        weights=None, seed=1,
+        seed=1,
     )  # fmt: skip
     windows, series = (replace(sees_nothing, loss_unit=unit).fit(panel, 1) for unit in ("window", "series"))
     assert windows.losses_ != series.losses_

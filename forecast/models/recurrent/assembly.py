@@ -26,8 +26,8 @@ def build_network(resolved: "PatchNetwork", inputs: Inputs) -> tuple[Network, Ob
     sizes = (r.context_length, r.patch_length, r.horizon, r.season_length)
     how = (SCALERS[r.scaler], r.mask_input, UNITS[r.unit])
     power = 0 if r.loss_unit == "window" else 2 if r.loss == "squared" else 1
-    sizes_and_how = (*sizes, *how, len(inputs.known), power)
-    spec = Windowing(*map(int, sizes_and_how))  # other integer types would be compiled for anew
+    numbers = (*sizes, *how, len(inputs.known), power)
+    spec = Windowing(*map(int, numbers))  # other integer types would be compiled for anew
     quantiles = r.quantiles if r.loss == "quantile" else (0.5,)
     objective = Objective(spec, r.loss, quantiles, r.huber_delta, r.dropout, inputs.covariates, inputs.statics)
     steps = r.context_length // r.patch_length
