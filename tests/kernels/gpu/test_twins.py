@@ -146,7 +146,7 @@ def test_lstm(B, T, D, H, large):
 def test_losses(kind):
     B, S, Q = 3, 5, 3 if kind == 3 else 1
     rng = np.random.default_rng(4)
-    mask = (rng.uniform(size=(B, S)) < 0.7).astype(np.float32)
+    mask = (rng.uniform(size=(B, S)) < 0.7).astype(np.float32) * np.float32([[1], [0.5], [2]])  # weights
     prediction, quantiles = 2 * values(rng, B, S * Q), np.linspace(0.1, 0.9, Q).astype(np.float32)
     arguments = kind, prediction, values(rng, B, S), mask, quantiles, np.float32(0.5), empty(B, S * Q)
     total = result()
