@@ -6,7 +6,7 @@ from forecast.learning.network import Network, recurrent_layers
 from forecast.learning.training import Objective, WindowData
 from forecast_kernels.windows.cpu import NONE, Windowing
 
-SPEC = Windowing(context=12, patch=3, horizon=4, season=0, center=NONE, masked=1)
+SPEC = Windowing(context=12, patch=3, horizon=4, seasonal=0, center=NONE, masked=1)
 OBJECTIVE = Objective(SPEC, "quantile", (0.1, 0.5, 0.9), delta=1.0, dropout=0.1)
 LENGTHS = (70, 50)
 
@@ -15,7 +15,7 @@ def data(seed=0, noise=0.1):
     rng = np.random.default_rng(seed)
     y = np.concatenate([np.sin(np.arange(n) * 2 * np.pi / 6 + s) for s, n in enumerate(LENGTHS)])
     indptr = np.cumsum([0, *LENGTHS]).astype(np.int64)
-    return WindowData(y + rng.normal(0, noise, len(y)), indptr, np.array([[0.0, 1.0]] * 2), np.full(2, 0.01))
+    return WindowData(y + rng.normal(0, noise, len(y)), indptr, np.array([[0.0, 1.0]] * 2), np.full(2, 0.01), np.zeros(2, np.int64))
 
 
 def windows(first=6, until=4):

@@ -41,6 +41,7 @@ class WindowData(NamedTuple):
     indptr: npt.NDArray[np.int64]  # (S + 1,)
     levels: npt.NDArray[np.float64]  # (S, 2) center and scale of each series
     floors: npt.NDArray[np.float64]  # (S,) smallest scale of a window
+    seasons: npt.NDArray[np.int64]  # (S,) period of each series, 0 for none
     exog: npt.NDArray[np.float32] = np.zeros((0, 0), np.float32)  # (M, C) covariates, those known ahead first
     spans: npt.NDArray[np.int64] = np.zeros((0, 3), np.int64)  # (S, 3) rows of exog of each series
     statics: npt.NDArray[np.float32] = np.zeros((0, 0), np.float32)  # (S, Z)
@@ -61,7 +62,7 @@ class Objective:
     @property
     def extra(self) -> int:
         """Inputs of the head beside the last state; see ``extra`` of the kernel that gathers windows."""
-        return self.spec.horizon * ((self.spec.season > 0) + self.spec.known) + self.covariates + self.statics
+        return self.spec.horizon * (self.spec.seasonal + self.spec.known) + self.covariates + self.statics
 
     def heads(self, plan: Plan) -> Heads:
         # float(): an int would be another type to Numba, and compile the whole network again

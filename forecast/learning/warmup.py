@@ -86,7 +86,7 @@ def _network_steps() -> list[Callable[[], object]]:
     flat, wide, deep = (np.zeros((1,) * n, np.float32) for n in (1, 2, 3))
     double, whole = np.zeros((1, 1)), np.zeros((1, 2), np.int64)
     spec = Windowing(2, 1, 1, 0, MEAN, 1)
-    values = WindowData(np.arange(4.0), np.array([0, 4]), np.ones((1, 2)), np.ones(1))
+    values = WindowData(np.arange(4.0), np.array([0, 4]), np.ones((1, 2)), np.ones(1), np.zeros(1, np.int64))
 
     def run() -> None:
         objective = Objective(spec, "quantile", (0.5,), 1.0, 0.1)

@@ -34,17 +34,19 @@ def gather(
     statics = np.zeros((len(series), 0), np.float32) if statics is None else statics
     ends = np.cumsum([len(one) for one in exog])
     spans = np.stack([ends - [len(one) for one in exog]] * 2 + [ends], axis=1).astype(np.int64)
-    spec = Windowing(context, patch, horizon, season, CENTERS[center], int(masked), UNITS[unit], known, power)
+    how = (CENTERS[center], int(masked), UNITS[unit], known, power)
+    spec = Windowing(context, patch, horizon, int(np.any(season)), *how)
     outputs = {
-        "x": np.full((T, B, patch * (1 + masked + exog[0].shape[1] - (known if season else 0))), NAN, dtype),
-        "extra": np.full((B, horizon * (bool(season) + known) + exog[0].shape[1] + statics.shape[1]), NAN, dtype),
+        "x": np.full((T, B, patch * (1 + masked + exog[0].shape[1] - (known if np.any(season) else 0))), NAN, dtype),
+        "extra": np.full((B, horizon * (np.any(season) + known) + exog[0].shape[1] + statics.shape[1]), NAN, dtype),
         "base": np.full((B, horizon), NAN),
         "scale": np.full(B, NAN),
         "target": np.full((B, horizon), NAN, dtype),
         "mask": np.full((B, horizon), NAN, dtype),
     }
     floors = np.full(len(series), FLOOR)
-    given = (np.concatenate(exog), spans, statics)
+    seasons = np.broadcast_to(season, len(series)).astype(np.int64)
+    given = (seasons, np.concatenate(exog), spans, statics)
     gather_windows(y, indptr, levels, floors, *given, np.array(windows, np.int64), spec, *outputs.values())
     return outputs
 
@@ -166,6 +168,19 @@ def test_seasonal_base_looks_back_four_seasons_then_takes_the_centre(missing, ex
     history[[8, 6, 4, 2][:missing]] = NAN
     found = gather([history], [(0, 10)], context=2, patch=1, horizon=1, season=2, center="last")
     assert found["base"][0, 0] == expected
+
+
+def test_every_series_has_its_own_season():
+    shape = {"context": 4, "patch": 2, "horizon": 3, "center": "last", "unit": "difference"}
+    walk = [1.0, 3.0, 2.0, 6.0, 4.0, 9.0, 5.0]
+    together = gather([walk] * 3, [(0, 7), (1, 7), (2, 7)], season=[2, 5, 0], **shape)
+    for row, season in enumerate((2, 5)):
+        alone = gather([walk], [(0, 7)], season=season, **shape)
+        for name, value in together.items():
+            mine, other = (value[:, row], alone[name][:, 0]) if name == "x" else (value[row], alone[name][0])
+            np.testing.assert_array_equal(mine, other, err_msg=name)
+    np.testing.assert_array_equal(together["base"][2], [5.0] * 3)
+    np.testing.assert_array_equal(together["extra"][2], [0.0] * 3)
 
 
 def test_horizon_longer_than_the_season_repeats_it():

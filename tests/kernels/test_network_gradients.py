@@ -14,7 +14,7 @@ from forecast_kernels.windows.cpu import MEAN, Windowing
 from tests import naive
 
 ROWS, SEED = 5, 11
-SPEC = Windowing(context=6, patch=2, horizon=3, season=4, center=MEAN, masked=1)
+SPEC = Windowing(context=6, patch=2, horizon=3, seasonal=1, center=MEAN, masked=1)
 LOSSES = {"squared": (0.5,), "absolute": (0.5,), "huber": (0.5,), "quantile": (0.1, 0.5, 0.9)}
 
 
@@ -29,7 +29,7 @@ def random_walks():
     """Two series with gaps."""
     y = np.random.default_rng(1).normal(size=40).cumsum()
     y[[5, 17, 30]] = np.nan
-    return WindowData(y, np.array([0, 24, 40]), np.array([[0.0, 1.0]] * 2), np.full(2, 0.01))
+    return WindowData(y, np.array([0, 24, 40]), np.array([[0.0, 1.0]] * 2), np.full(2, 0.01), np.array([4, 4]))
 
 
 def windows(count):

@@ -153,7 +153,7 @@ def test_forecasts_do_not_depend_on_the_other_windows():
 
 def test_forecasts_carry_the_scale_of_the_data():
     plain = sine.data()
-    scaled = WindowData(1000 + 50 * plain.y, plain.indptr, np.array([[1000.0, 50.0]] * 2), plain.floors)
+    scaled = WindowData(1000 + 50 * plain.y, plain.indptr, np.array([[1000.0, 50.0]] * 2), plain.floors, plain.seasons)
     by_series = replace(sine.OBJECTIVE, spec=sine.SPEC._replace(center=3))
     network, windows = sine.network(3), sine.windows()
     expected = 1000 + 50 * predict(network, plain, windows, by_series)

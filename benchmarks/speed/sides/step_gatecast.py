@@ -48,7 +48,7 @@ class Side:
         )
         self.network.load(read_weights(torch_weights(self.shape), self.network))
         y = series(self.shape)
-        self.data = WindowData(y, np.array([0, len(y)]), np.array([[0.0, 1.0]]), np.ones(1))
+        self.data = WindowData(y, np.array([0, len(y)]), np.array([[0.0, 1.0]]), np.ones(1), np.zeros(1, np.int64))
         cutoffs = self.shape.context + np.arange(self.shape.windows)
         self.windows = np.stack([np.zeros_like(cutoffs), cutoffs], axis=1)
         self.objective = Objective(Windowing(self.shape.context, D, 1, 0, NONE, 0), "squared", (0.5,), 1.0, 0.0)

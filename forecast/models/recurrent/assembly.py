@@ -23,7 +23,7 @@ def build_network(resolved: "PatchNetwork", inputs: Inputs) -> tuple[Network, Ob
     r = resolved
     assert r.horizon is not None and r.context_length is not None and r.patch_length is not None
     assert r.season_length is not None
-    sizes = (r.context_length, r.patch_length, r.horizon, r.season_length)
+    sizes = (r.context_length, r.patch_length, r.horizon, r.season_length > 0)
     how = (SCALERS[r.scaler], r.mask_input, UNITS[r.unit])
     power = 0 if r.loss_unit == "window" else 2 if r.loss == "squared" else 1
     numbers = (*sizes, *how, len(inputs.known), power)
@@ -57,7 +57,8 @@ def window_data(
     # A window that hardly moves is not blown up: 5 % of the series' own spread, or of its level's last digits.
     floors = np.maximum(0.05 * stats[:, 1], 1e-3 * np.abs(stats[:, 0]) + 1e-9)
     stats[:, 1] = np.maximum(stats[:, 1], floors)
-    return WindowData(y, panel.indptr, stats, floors, *exog), log
+    seasons = np.full(len(panel), resolved.season_length, np.int64)
+    return WindowData(y, panel.indptr, stats, floors, seasons, *exog), log
 
 
 def training_windows(resolved: "PatchNetwork", panel: Panel) -> tuple[WindowsBetween, Windows]:

@@ -78,6 +78,7 @@ def simulate(
             np.arange(PATHS + 1) * (data.indptr[s + 1] - data.indptr[s]),
             np.repeat(data.levels[s : s + 1], PATHS, axis=0),
             np.repeat(data.floors[s : s + 1], PATHS),
+            np.repeat(data.seasons[s : s + 1], PATHS),
             data.exog,
             np.repeat(data.spans[s : s + 1], PATHS, axis=0),
             np.repeat(data.statics[s : s + 1], PATHS, axis=0),

@@ -230,6 +230,7 @@ def run_group(
     indptr: Array,  # (S + 1,) read
     levels: Array,  # (S, 2) read
     floors: Array,  # (S,) read
+    seasons: Array,  # (S,) read
     exog: Array,  # (M, C) read
     spans: Array,  # (S, 3) read
     statics: Array,  # (S, Z) read
@@ -251,7 +252,9 @@ def run_group(
     x = view3(work, first[INPUT], first[STEPS], B, first[N_IN])
     extra = view2(work, heads.extra, B, heads.n_extra)
     target, mask = view2(work, heads.target, B, h), view2(work, heads.mask, B, h)
-    gather_windows(y, indptr, levels, floors, exog, spans, statics, windows, spec, x, extra, base, scale, target, mask)
+    gather_windows(
+        y, indptr, levels, floors, seasons, exog, spans, statics, windows, spec, x, extra, base, scale, target, mask
+    )
 
     for r in range(B):
         start_states(table, work, B, r, False)
@@ -313,6 +316,7 @@ def run_batches(
     indptr: Array,  # (S + 1,) read
     levels: Array,  # (S, 2) read
     floors: Array,  # (S,) read
+    seasons: Array,  # (S,) read
     exog: Array,  # (M, C) read
     spans: Array,  # (S, 3) read
     statics: Array,  # (S, Z) read
@@ -348,8 +352,8 @@ def run_batches(
             at = min(begin + g * B, end)
             to = min(at + B, end)
             run_group(
-                table, theta, gradients[g], work[g], y, indptr, levels, floors, exog, spans, statics, windows[at:to],
-                spec, heads, quantiles, base[g], scale[g], mix(seeds[k], np.uint64(g)), mode, losses[g], out[at:to],
+                table, theta, gradients[g], work[g], y, indptr, levels, floors, seasons, exog, spans, statics,
+                windows[at:to], spec, heads, quantiles, base[g], scale[g], mix(seeds[k], np.uint64(g)), mode, losses[g], out[at:to],
             )  # fmt: skip
         if mode != PREDICT:
             learns = mode == LEARN

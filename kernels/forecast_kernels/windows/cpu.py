@@ -22,7 +22,7 @@ class Windowing(NamedTuple):
     context: int  # L, a multiple of patch
     patch: int  # P
     horizon: int  # h
-    season: int  # period of the seasonal-naive forecast that is subtracted; 0 for none
+    seasonal: int  # 1: what is learned is the residual from a seasonal-naive forecast, which the head sees; else 0
     center: int  # NONE, LAST (last observed value), MEAN (of the context), SERIES (given per series)
     masked: int  # 1: a patch is its values, then their mask; 0: values alone; then P values of covariates: of
     # all, but with a season only of those not known ahead, as the head sees how the others differ from a season ago
@@ -72,6 +72,7 @@ def gather_windows(
     indptr: Array,  # (S + 1,) read
     levels: Array,  # (S, 2) read: center and scale of each series, used when center == SERIES or power > 0
     floors: Array,  # (S,) read: smallest scale allowed in a window of the series
+    seasons: Array,  # (S,) read: period of the seasonal-naive forecast of each series, 0 for none; used if seasonal
     exog: Array,  # (M, C) read: standardised covariates, NaN where unknown
     spans: Array,  # (S, 3) read: row of exog at the first value of each series; the rows there are: from, to before
     statics: Array,  # (S, Z) read: what the head gets of each series
@@ -100,6 +101,7 @@ def gather_windows(
         for j in range(extra.shape[1]):
             extra[r, j] = 0
         first, n = indptr[s], indptr[s + 1] - indptr[s]
+        season = seasons[s] if spec.seasonal == 1 else 0
 
         # location and scale of the observed part of the context
         total, last, count = 0.0, 0.0, 0
@@ -121,7 +123,7 @@ def gather_windows(
                     square += (value - center) ** 2
             spread = np.sqrt(square / count)
             if spec.scale == DIFFERENCE:
-                lag = max(spec.season, 1)
+                lag = max(season, 1)
                 moves = _difference(y, first, cutoff, lag, max(L, 2 * lag))
                 spread = moves if moves == moves else spread
             spread = max(spread, floors[s])
@@ -143,7 +145,7 @@ def gather_windows(
         # covariates as distances from their mean in the context: their own level would tell each window from all others
         C, origin = exog.shape[1], spans[s, 0] + cutoff - L if exog.shape[1] > 0 else 0
         levels_at = extra.shape[1] - statics.shape[1] - C
-        hidden = spec.known if spec.season > 0 else 0  # covariates that the head alone sees
+        hidden = spec.known if spec.seasonal == 1 else 0  # covariates that the head alone sees
         for c in range(C):
             total, count, begin, end = 0.0, 0, max(origin, spans[s, 1]), min(origin + L, spans[s, 2])
             for k in range(begin, end):
@@ -159,11 +161,11 @@ def gather_windows(
                     t, p = divmod(k - origin, P)
                     x[t, r, P * (1 + spec.masked + c - hidden) + p] = T(value - mean)
 
-        known_at = h if spec.season > 0 else 0
+        known_at = h * spec.seasonal
         for j in range(h):
             level, like = center, -1
-            if spec.season > 0:
-                like = _same_phase(y, first, cutoff, j, spec.season)
+            if season > 0:
+                like = _same_phase(y, first, cutoff, j, season)
                 if like >= 0:
                     level = y[first + like]
                     extra[r, j] = T((level - center) / spread)
