@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from forecast.models.categorical import CategoricalLSTM, MarkovChain, MostFrequent
     from forecast.models.naive import Drift, HistoricMean, Naive, SeasonalNaive
     from forecast.models.naive2 import Naive2
+    from forecast.models.pretrained import Pretrained
     from forecast.models.recurrent import LSTM, XLSTM
     from forecast.models.smoothing import AutoETS, Theta
     from forecast.series import datasets
@@ -44,6 +45,7 @@ _PLACES = {
     "forecast.models.categorical": ("CategoricalLSTM", "MarkovChain", "MostFrequent"),
     "forecast.models.naive": ("Drift", "HistoricMean", "Naive", "SeasonalNaive"),
     "forecast.models.naive2": ("Naive2",),
+    "forecast.models.pretrained": ("Pretrained",),
     "forecast.models.recurrent": ("LSTM", "XLSTM"),
     "forecast.models.smoothing": ("AutoETS", "Theta"),
     "forecast.series.frame": ("read_panel",),
@@ -64,6 +66,7 @@ __all__ = [  # noqa: RUF022 - by kind
     "MostFrequent",
     "Naive",
     "Naive2",
+    "Pretrained",
     "SeasonalNaive",
     "Theta",
     "XLSTM",

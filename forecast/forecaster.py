@@ -28,7 +28,7 @@ from forecast.words import counted
 if TYPE_CHECKING:
     from forecast.evaluation.summary import Evaluation
 
-DEFAULT_MODELS = ("lstm", "auto-arima", "seasonal-naive")
+DEFAULT_MODELS = ("pretrained", "auto-arima", "seasonal-naive")
 Data: TypeAlias = "str | Path | pd.DataFrame | pd.Series[Any] | Panel"
 
 

@@ -15,7 +15,8 @@ def data(seed=0, noise=0.1):
     rng = np.random.default_rng(seed)
     y = np.concatenate([np.sin(np.arange(n) * 2 * np.pi / 6 + s) for s, n in enumerate(LENGTHS)])
     indptr = np.cumsum([0, *LENGTHS]).astype(np.int64)
-    return WindowData(y + rng.normal(0, noise, len(y)), indptr, np.array([[0.0, 1.0]] * 2), np.full(2, 0.01), np.zeros(2, np.int64))
+    none = np.zeros(2, np.int64)
+    return WindowData(y + rng.normal(0, noise, len(y)), indptr, np.array([[0.0, 1.0]] * 2), np.full(2, 0.01), none)
 
 
 def windows(first=6, until=4):

@@ -47,6 +47,8 @@ def read_split(path: Path, dataset: DataSet, split: str, every: int = 1) -> Spli
         Take each k-th series only, for methods that are slow.
     """
     frame = read_table(path)
+    if dataset.rolling:
+        frame = _rolled(frame, dataset)
     frame["unique_id"] = frame["unique_id"].astype(str)
     frame = frame[frame["unique_id"].str.startswith(dataset.prefix)]
     if dataset.filled_run:
@@ -69,6 +71,20 @@ def read_split(path: Path, dataset: DataSet, split: str, every: int = 1) -> Spli
     train = train.assign(y=train["y"].where(train["y"].notna() | ~last, train.groupby("unique_id")["y"].ffill()))
     past = {name: values.to_numpy(float) for name, values in train.groupby("unique_id", sort=False)["y"]}
     return Split(train[["unique_id", "ds", "y"]], ids, [past[name] for name in ids], truth)
+
+
+def _rolled(wide: pd.DataFrame, dataset: DataSet) -> pd.DataFrame:
+    """A long table of each column's last horizons, with the history of each; the first column holds stamps."""
+    h, parts = dataset.horizon, []
+    stamps = pd.to_datetime(wide.iloc[:, 0])
+    for name in wide.columns[1:]:
+        for window in range(dataset.rolling):
+            end = len(wide) - window * h
+            rows = slice(end - h - dataset.history, end)
+            split = np.where(np.arange(dataset.history + h) < dataset.history, "train", "test")
+            one = {"unique_id": f"{name} {window}", "ds": stamps[rows], "y": wide[name][rows], "split": split}
+            parts.append(pd.DataFrame(one))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _is_filled(frame: pd.DataFrame, least: int) -> "pd.Series[bool]":

@@ -24,6 +24,11 @@ class DataSet:
     """Take the series whose identifier begins so."""
     filled_run: int = 0
     """Runs of so many equal values are gaps that the file's makers filled, and are taken as unobserved; 0 for none."""
+    rolling: int = 0
+    """Not 0: a wide table without splits, of whose columns the last so many horizons are each forecast from what comes
+    before, as series of their own."""
+    history: int = 0
+    """Values before each of these horizons that are given; longer histories only make slow methods slower."""
     models: tuple[str, ...] = ("lstm", "seasonal-naive")
     """Fitted unless others are asked for."""
     options: Mapping[str, int | str] = field(default_factory=dict)
@@ -98,6 +103,10 @@ SETS: dict[str, DataSet] = {
             ("Theta", None, 0.761, None, None), ("ETS", None, 0.765, None, None), ("ARIMA", None, 0.787, None, None),
             ("DeepAR", None, 0.769, None, None), ("AutoARIMA (statsforecast)", None, 0.784, None, 0.0586),
         ),
+    ),
+    "etth1": DataSet(
+        "ETTh1", 24, 24, 24, freq="h", rolling=20, history=1_000, models=("pretrained", "seasonal-naive"),
+        note="The last 20 days of each of 7 columns, each day from the 1,000 hours before it.",
     ),
     "kdd-cup-2018": DataSet(
         "KDD Cup 2018", 48, 24, 24, freq="h", filled_run=6,

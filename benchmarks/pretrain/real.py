@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.pretrain.synthetic import Floats, Rng, patterns
 from forecast.series.table import read_table
@@ -77,19 +76,13 @@ def cut(series: Sequence[Floats], count: int, least: int, most: int, rng: Rng) -
     return [y for y in out if np.isfinite(y).sum() >= 4]
 
 
-def with_gaps(series: Sequence[Floats], share: float, rng: Rng) -> list[Floats]:
-    """The same series, of which ``share`` have values taken away: single ones, and a run."""
+def with_gaps(series: Sequence[Floats], rng: Rng) -> list[Floats]:
+    """The same series with values taken away: single ones, and a run; those of which little is left, left out."""
     out = []
-    for y in series:
-        if rng.random() < share and len(y) > 12:
-            y = y.copy()
-            y[rng.random(len(y)) < rng.uniform(0, 0.2)] = np.nan
-            start = int(rng.integers(len(y)))
-            y[start : start + int(rng.integers(1, max(2, len(y) // 6)))] = np.nan
-            if np.isfinite(y).sum() < 6:
-                continue
+    for whole in series:
+        y = whole.copy()
+        y[rng.random(len(y)) < rng.uniform(0, 0.2)] = np.nan
+        start = int(rng.integers(len(y)))
+        y[start : start + int(rng.integers(1, max(2, len(y) // 6)))] = np.nan
         out.append(y)
-    return out
-
-
-Bounds = npt.NDArray[np.int64]
+    return [y for y in out if np.isfinite(y).sum() >= 6]

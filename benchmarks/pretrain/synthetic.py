@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float64]
 Rng = np.random.Generator
@@ -109,7 +110,8 @@ def gaussian_process(rng: Rng, S: int, n: int, m: int) -> Floats:
                 part = part * kernels[rng.integers(len(kernels))]()
             total += part * 10 ** rng.uniform(-1, 0.5)
         noise = 10 ** rng.uniform(-3, -0.3) * np.trace(total) / n
-        factor = np.linalg.cholesky(total + (noise + 1e-6 * np.trace(total) / n) * np.eye(n))
+        with threadpool_limits(1):  # small matrices: several threads would only wait for each other
+            factor = np.linalg.cholesky(total + (noise + 1e-6 * np.trace(total) / n) * np.eye(n))
         out[s] = factor @ rng.normal(size=n)
     return out
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import Panel
 
 DATA, COVARIATES, MODELS, OUTPUT = "Data", "Covariates", "Models", "Output"  # the groups of options in a command's help
-DEFAULT_MODELS = "lstm,auto-arima,seasonal-naive"
+DEFAULT_MODELS = "pretrained,auto-arima,seasonal-naive"
 CATEGORICAL_MODELS = "categorical-lstm,markov-chain,most-frequent"  # the default where the target is no number
 DEFAULT_LEVELS = "80,95"
 AUTO = "auto"
@@ -50,8 +50,8 @@ Models = Annotated[
     typer.Option(
         "--models",
         metavar="NAMES",
-        help="Any of lstm, xlstm, auto-arima, arima, auto-ets, theta, seasonal-naive, naive2, naive, drift, "
-        "historic-mean, joined by commas; for categories: categorical-lstm, markov-chain, most-frequent.",
+        help="Any of pretrained, lstm, xlstm, auto-arima, arima, auto-ets, theta, seasonal-naive, naive2, naive, "
+        "drift, historic-mean, joined by commas; for categories: categorical-lstm, markov-chain, most-frequent.",
         rich_help_panel=MODELS,
     ),
 ]

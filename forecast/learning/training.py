@@ -84,6 +84,7 @@ class Schedule:
     clip_norm: float = 1.0
     patience: int = 0  # validations without improvement before stopping; 0 never stops
     validate_every: int = 50
+    stop_after: int | None = None  # steps at which learning ends, on the rates of all of max_steps
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -175,10 +176,11 @@ def learn(
     best, best_loss, waited = network.theta.copy(), math.inf, 0
     report = max(1, schedule.max_steps // 100)
     step, ahead, sums = 0, 1, np.zeros(2)
+    end = schedule.max_steps if schedule.stop_after is None else schedule.stop_after
     with threads(num_threads):
-        while step < schedule.max_steps:
+        while step < end:
             # as many steps in one call as take about a tenth of a second, so that an interrupt is soon seen
-            stop = min(step + ahead, step - step % report + report, schedule.max_steps)
+            stop = min(step + ahead, step - step % report + report, end)
             if score is not None:
                 stop = min(stop, step - step % schedule.validate_every + schedule.validate_every)
             rates = np.array([schedule.rate(k) for k in range(step, stop)], np.float64)
@@ -198,7 +200,7 @@ def learn(
                 )
             sums += totals.sum(axis=0)
             step = history.steps = stop
-            last = step == schedule.max_steps
+            last = step == end
             if step % report == 0 or last:
                 history.losses[step] = float(sums[0] / max(sums[1], 1.0))
                 sums[:] = 0
@@ -226,6 +228,15 @@ def predict(
     with threads(num_threads):
         out = runner.forward(windows)
     return out.reshape(len(windows), objective.spec.horizon, len(objective.quantiles))
+
+
+def judge(
+    network: Network, data: WindowData, windows: Windows, objective: Objective, num_threads: int | None = None
+) -> float:
+    """Mean loss of the network as it is over windows, without dropout."""
+    runner = _Runner(network, data, objective, min(512, len(windows)), training=False)
+    with threads(num_threads):
+        return runner.score(data, windows)
 
 
 class _Batches:

@@ -10,6 +10,7 @@ from forecast.errors import ParameterError
 from forecast.models.base import Model
 
 MODELS = {
+    "pretrained": "forecast.models.pretrained:Pretrained",
     "lstm": "forecast.models.recurrent:LSTM",
     "xlstm": "forecast.models.recurrent:XLSTM",
     "auto-arima": "forecast.models.arima:AutoARIMA",

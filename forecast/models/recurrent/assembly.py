@@ -47,18 +47,30 @@ def window_data(
     resolved: "PatchNetwork", transform: str, panel: Panel, exog: Arrays
 ) -> tuple[WindowData, npt.NDArray[np.bool_]]:
     """What windows are gathered from, and which series are in logarithms."""
-    log = np.zeros(len(panel), bool)
+    seasons = np.full(len(panel), resolved.season_length, np.int64)
+    return data_of(panel.y, panel.indptr, seasons, transform, exog)
+
+
+def data_of(
+    y: npt.NDArray[np.float64],
+    indptr: npt.NDArray[np.int64],
+    seasons: npt.NDArray[np.int64],
+    transform: str,
+    exog: Arrays,
+) -> tuple[WindowData, npt.NDArray[np.bool_]]:
+    """`window_data` of series in flat arrays, each with a season (S,) of its own, 0 for none."""
+    log = np.zeros(len(seasons), bool)
     if transform == "log":
-        log = allows_log(panel.y, panel.indptr)
+        log = allows_log(y, indptr)
     elif transform == "calm":
-        log = is_calm(panel.y, panel.indptr, resolved.season_length or 1)
-    y = transformed(panel.y, panel.indptr, log)
-    stats = levels(y, panel.indptr)
+        for season in np.unique(seasons):
+            log |= is_calm(y, indptr, max(int(season), 1)) & (seasons == season)
+    y = transformed(y, indptr, log)
+    stats = levels(y, indptr)
     # A window that hardly moves is not blown up: 5 % of the series' own spread, or of its level's last digits.
     floors = np.maximum(0.05 * stats[:, 1], 1e-3 * np.abs(stats[:, 0]) + 1e-9)
     stats[:, 1] = np.maximum(stats[:, 1], floors)
-    seasons = np.full(len(panel), resolved.season_length, np.int64)
-    return WindowData(y, panel.indptr, stats, floors, seasons, *exog), log
+    return WindowData(y, indptr, stats, floors, seasons, *exog), log
 
 
 def training_windows(resolved: "PatchNetwork", panel: Panel) -> tuple[WindowsBetween, Windows]:

@@ -24,7 +24,7 @@ _LEAST = {
     "horizon": 1, "context_length": 1, "patch_length": 1, "season_length": 0, "hidden_size": 1, "num_layers": 1,
     "embedding_size": 0, "head_size": 0, "num_heads": 1, "conv_width": 0,
     "batch_size": 1, "max_steps": 0, "max_epochs": 1, "seed": 0, "n_members": 1,
-    "early_stopping_patience": 0, "val_size": 0, "val_check_steps": 1,
+    "finetune_steps": 0, "early_stopping_patience": 0, "val_size": 0, "val_check_steps": 1,
     "num_threads": 1,
 }  # fmt: skip
 _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
@@ -41,8 +41,8 @@ _CHOICES = {
 }  # fmt: skip
 
 
-def check_config(model: "PatchNetwork") -> None:
-    """Check every field by itself, then those that depend on each other."""
+def check_fields(model: Any) -> None:
+    """Check every field of a dataclass that has a range or a choice of its own, by itself."""
     whose = f"{type(model).__name__}'s"
     may_be_none = {field.name for field in fields(model) if field.default is None}
     names = {field.name for field in fields(model)}
@@ -51,13 +51,19 @@ def check_config(model: "PatchNetwork") -> None:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
         if not whole and not (value is None and name in may_be_none):
             raise ParameterError(f"{whose} {name} is {value!r}; it must be a whole number of at least {least}.")
-    for name, (allowed, range_) in _RANGES.items():
+    for name, (allowed, range_) in ((name, _RANGES[name]) for name in _RANGES if name in names):
         value = getattr(model, name)
         if not isinstance(value, Real) or isinstance(value, bool) or not allowed(float(value)):
             raise ParameterError(f"{whose} {name} is {value!r}; it must be a number {range_}.")
-    for name, choices in _CHOICES.items():
+    for name, choices in ((name, _CHOICES[name]) for name in _CHOICES if name in names):
         if getattr(model, name) not in choices:
             raise ParameterError(f"{whose} {name} is {getattr(model, name)!r}; it must be one of {', '.join(choices)}.")
+
+
+def check_config(model: "PatchNetwork") -> None:
+    """Check every field by itself, then those that depend on each other."""
+    check_fields(model)
+    whose = f"{type(model).__name__}'s"
     if model.point == "mean" and model.loss not in ("quantile", "squared"):
         raise ParameterError(f"{whose} loss {model.loss!r} learns no mean; take loss='quantile' or leave point out.")
     for name in ("mask_input", "covariates", "linear_path"):

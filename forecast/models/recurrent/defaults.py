@@ -14,7 +14,7 @@ from forecast.series.panel import Panel
 # season -> patch length, number of patches
 _PATCHES = {1: (6, 3), 4: (4, 6), 5: (5, 6), 7: (7, 6), 12: (12, 3), 24: (24, 7), 48: (48, 7), 52: (13, 8),
             96: (48, 14), 168: (24, 14), 336: (48, 14), 672: (96, 14)}  # fmt: skip
-_LONGER = {24: 168, 48: 336, 96: 672}  # the week beside the day
+LONGER = {24: 168, 48: 336, 96: 672}  # the week beside the day
 _WEEKLY, _COARSER = 52, (1, 4, 12)  # seasons
 _MANY = 50  # series from which a network learns by itself how far to trust the season
 _CONTEXTS = 2  # in the longest history at least: a network that seldom sees a full one forecasts badly from it
@@ -57,7 +57,7 @@ def choose_season(panel: Panel, horizon: int) -> int:
     and the week for hourly and finer data) with that of repeating the last value over the horizon. With many series
     there is always a season: the network learns when to lean on it, and forecasts better with it than without.
     """
-    seasons = [panel.season_length, _LONGER.get(panel.season_length, 0)]
+    seasons = [panel.season_length, LONGER.get(panel.season_length, 0)]
     longest = int(panel.lengths.max())
     usable = [s for s in seasons if s > 1 and longest >= 3 * s + horizon]
     if not usable:
@@ -67,13 +67,13 @@ def choose_season(panel: Panel, horizon: int) -> int:
 
     def error(season: int) -> float:
         lags = [season * -(-int(lead) // season) for lead in leads]
-        return float(np.mean([_lag_error(panel, lag) for lag in lags]))
+        return float(np.mean([lag_error(panel, lag) for lag in lags]))
 
     best = min(usable, key=error)
     return best if len(panel) >= _MANY or error(best) < error(1) else 0
 
 
-def _lag_error(panel: Panel, lag: int) -> float:
+def lag_error(panel: Panel, lag: int) -> float:
     """Mean over series of the mean |y[t] - y[t - lag]|, in units of each series' standard deviation."""
     errors = []
     for s in range(0, len(panel), max(1, len(panel) // 500)):  # a sample is enough to choose a season

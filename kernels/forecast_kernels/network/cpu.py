@@ -353,7 +353,8 @@ def run_batches(
             to = min(at + B, end)
             run_group(
                 table, theta, gradients[g], work[g], y, indptr, levels, floors, seasons, exog, spans, statics,
-                windows[at:to], spec, heads, quantiles, base[g], scale[g], mix(seeds[k], np.uint64(g)), mode, losses[g], out[at:to],
+                windows[at:to], spec, heads, quantiles, base[g], scale[g], mix(seeds[k], np.uint64(g)), mode,
+                losses[g], out[at:to],
             )  # fmt: skip
         if mode != PREDICT:
             learns = mode == LEARN

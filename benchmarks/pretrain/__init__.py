@@ -1,0 +1,13 @@
+"""Train the networks that come with the package, and write their weights.
+
+    python -m benchmarks.pretrain --data FOLDER
+    python -m benchmarks.pretrain --data FOLDER --bands months --holdout --output months.safetensors
+
+FOLDER holds, in any subfolders, ``m4_yearly.parquet``, ``m4_quarterly.parquet``, ``m4_weekly.parquet``,
+``m4_hourly.parquet`` and ``kdd_cup_2018.parquet``, each with the columns ``unique_id``, ``y`` and ``split``; only the
+rows of the split "train" are read. The same command gives the same weights on the same machine, whatever the number of
+threads. Each network that is done is kept in ``--work``, so that a run that was stopped goes on from there.
+
+``--holdout`` leaves the last horizon of each series out as well: settings were chosen there, by
+``benchmarks/pretrain/validation``.
+"""

@@ -1,0 +1,110 @@
+"""The family of trained networks: each for a band of seasons, and what it sees and emits.
+
+A network is told the season, as the logarithm of its steps, and corrects the seasonal-naive forecast; so one network
+serves all seasons of its band. ``benchmarks/pretrain`` trains the family and writes `WEIGHTS`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from math import log
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.models.recurrent.inputs import Inputs
+from forecast.models.recurrent.lstm import LSTM
+from forecast.series.panel import Panel
+
+WEIGHTS = Path(__file__).with_name("weights.safetensors")
+
+
+@dataclass(frozen=True)
+class Band:
+    """Seasons that one network serves, and its shape."""
+
+    name: str
+    seasons: tuple[int, int]
+    """Shortest and longest."""
+    words: str
+    """What they are, for people."""
+    patch: int
+    patches: int
+    horizon: int
+    """Steps emitted at once."""
+    transform: str
+    """See `LSTM`'s fields of these names."""
+    scaler: str = "mean"
+    unit: str = "difference"
+    hidden: int = 128
+    layers: int = 2
+    members: int = 2
+
+    @property
+    def seasonal(self) -> bool:
+        """Whether there is a season at all."""
+        return self.seasons[1] > 1
+
+    def config(self, season: int) -> LSTM:
+        """The network as a config without None, for series of one season."""
+        return LSTM(
+            horizon=self.horizon,
+            context_length=self.patch * self.patches,
+            patch_length=self.patch,
+            season_length=season if self.seasonal else 0,
+            hidden_size=self.hidden,
+            num_layers=self.layers,
+            embedding_size=self.hidden,
+            head_size=self.hidden,
+            transform=self.transform,
+            scaler=self.scaler,
+            unit=self.unit,
+            batch_size=256,
+            max_steps=0,
+            n_members=self.members,
+        )
+
+    def inputs(self, season: int) -> "SeasonInput":
+        """What the head gets beside the last state."""
+        return SeasonInput(told=told(season) if self.seasonal else ())
+
+
+@dataclass(frozen=True, eq=False)
+class SeasonInput(Inputs):
+    """The season in place of covariates."""
+
+    told: tuple[float, ...] = ()
+
+    @property
+    def statics(self) -> int:
+        return len(self.told)
+
+    def _statics(self, panel: Panel) -> npt.NDArray[np.float32]:
+        return np.tile(np.array(self.told, np.float32), (len(panel), 1))
+
+
+def told(season: int) -> tuple[float, ...]:
+    """How a network is told a season."""
+    return (log(season) / 4,)
+
+
+BANDS = (
+    Band("none", (1, 1), "series without a season", 6, 3, 12, "calm", scaler="last"),
+    Band("quarters", (2, 6), "seasons of 2 to 6 steps", 4, 6, 12, "calm"),
+    Band("months", (7, 23), "seasons of 7 to 23 steps", 12, 4, 24, "calm"),
+    Band("weeks", (50, 55), "weeks of a year", 13, 8, 26, "log", unit="deviation"),
+    Band("hours", (24, 1 << 31), "seasons of 24 steps and more", 24, 14, 48, "log", unit="deviation"),
+)
+
+
+def band_of(season: int) -> Band:
+    """The first band that holds a season."""
+    return next(band for band in BANDS if band.seasons[0] <= season <= band.seasons[1])
+
+
+@cache
+def weights() -> dict[str, npt.NDArray[np.float32]]:
+    """Band -> parameters of its members (members, P), as shipped: stored in half precision."""
+    from safetensors.numpy import load_file
+
+    return {name: values.astype(np.float32) for name, values in load_file(WEIGHTS).items()}

@@ -1,0 +1,93 @@
+"""The series that the shipped networks are trained on, and how windows are drawn from them."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from benchmarks.pretrain import real, synthetic
+from benchmarks.pretrain.corpora import CORPORA, Source
+from benchmarks.pretrain.training import draw_windows, trained
+from forecast.learning.training import Schedule
+from forecast.models.pretrained.bands import BANDS
+from forecast.progress import Silent
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("kind", synthetic.KINDS)
+@pytest.mark.parametrize("season", [1, 4, 12])
+def test_synthetic_series_are_finite_and_the_same_for_a_seed(kind, season):
+    y = kind(rng(), 20, 50, season)
+    assert y.shape == (20, 50)
+    assert np.isfinite(y).all()
+    assert (y.std(axis=1) > 0).mean() > 0.9
+    np.testing.assert_array_equal(kind(rng(), 20, 50, season), y)
+
+
+def test_patterns_have_mean_zero_and_a_season_shows_in_what_is_made_of_them():
+    shapes = synthetic.patterns(rng(), 50, 12)
+    np.testing.assert_allclose(shapes.mean(axis=1), 0, atol=1e-9)
+    y = synthetic.broken_trend(rng(1), 300, 96, 12)
+    moves = np.abs(np.diff(y, n=1)).mean()
+    assert np.abs(y[:, 12:] - y[:, :-12]).mean() < 3 * moves
+
+
+def test_aggregated_values_are_means_counted_from_the_end():
+    y = np.arange(20.0)
+    (found,) = real.aggregated([y], 2.5)
+    bounds = [0, 2, 5, 8, 10, 12, 15, 18, 20]
+    np.testing.assert_allclose(found, [y[a:b].mean() for a, b in pairwise(bounds)])
+    y[:2] = np.nan
+    assert np.isnan(real.aggregated([y], 2.5)[0][0])
+    assert real.aggregated([y], 5) == []
+
+
+def test_months_of_quarters_keep_the_level():
+    t = np.arange(60)
+    quarterly = 100 * 1.01**t * (1 + 0.1 * np.array([1, -1, 0.5, -0.5])[t % 4])
+    (found,) = real.monthly([quarterly], rng())
+    assert len(found) == 180
+    np.testing.assert_allclose(found.reshape(-1, 12).mean(axis=1), quarterly.reshape(-1, 4).mean(axis=1), rtol=0.1)
+
+
+def test_gaps_take_values_away_and_leave_the_others():
+    whole = [np.arange(40.0) + k for k in range(20)]
+    holed = real.with_gaps(whole, rng())
+    assert all(np.isnan(y).any() or len(y) for y in holed)
+    for y, before in zip(holed, whole, strict=True):
+        np.testing.assert_array_equal(y[~np.isnan(y)], before[~np.isnan(y)])
+    assert sum(np.isnan(y).any() for y in holed) > 15
+
+
+def test_windows_come_from_sources_by_weight_and_leave_something_to_forecast():
+    sources = [
+        Source("a", 3.0, [np.zeros(30)] * 10, [12] * 10),
+        Source("b", 1.0, [np.zeros(n) for n in (2, 5, 40)], [4] * 3),
+    ]
+    windows = draw_windows(sources, 20_000, rng())
+    lengths = np.array([30] * 10 + [2, 5, 40])
+    assert np.mean(windows[:, 0] < 10) == pytest.approx(0.75, abs=0.02)
+    assert (windows[:, 1] >= 1).all()
+    assert (windows[:, 1] < lengths[windows[:, 0]]).all()
+    of_a = windows[windows[:, 0] < 10, 1]
+    assert np.mean(of_a < 15) == pytest.approx(0.15 * 12 / 27, abs=0.02)
+
+
+@pytest.mark.parametrize("band", BANDS, ids=lambda band: band.name)
+def test_every_network_of_the_family_learns_from_its_sources(band):
+    t = np.arange(1200)
+    one = 20 + np.sin(t * 2 * np.pi / 24) + np.sin(t * 2 * np.pi / 168)
+    found = {
+        "yearly": [10 + t[:40] + 0.0] * 4, "quarterly": [10 + np.sin(t[:60] * np.pi / 2)] * 4,
+        "weekly": [one[:600]] * 4, "hourly": [one] * 4, "kdd": [np.tile(one, 2)] * 4,
+    }  # fmt: skip
+    sources = CORPORA[band.name](found, rng())
+    assert all(np.isfinite(y).sum() >= 2 for source in sources for y in source.series)
+    assert all(band.seasons[0] <= m <= band.seasons[1] for source in sources for m in source.seasons)
+    schedule = Schedule(6, 16, 1e-3)
+    theta, history = trained(band, sources, 0, schedule, Silent(), 1)
+    assert np.isfinite(theta).all() and np.isfinite(list(history.losses.values())).all()
+    np.testing.assert_array_equal(trained(band, sources, 0, schedule, Silent(), 2)[0], theta)
