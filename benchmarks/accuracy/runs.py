@@ -44,6 +44,8 @@ def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -
     An ensemble of networks is followed by its first network alone, which is what ``n_members=1`` gives.
     """
     given = {**dataset.options, **options} if name in NETWORKS else {}
+    if name == "pretrained":
+        given = {field: value for field, value in options.items() if field not in ("n_members", "seed")}
     if name == "naive2":
         given = {"season_length": dataset.mase_season}
     forecaster = Forecaster(create(name, **given), freq=dataset.freq, season_length=dataset.season_length)
@@ -52,7 +54,7 @@ def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -
     seconds = time.perf_counter() - start
     runs = [_judged(forecaster, dataset, split, given, seconds)]
     (fitted,) = forecaster.fitted_.values()
-    if isinstance(fitted, FittedNetwork) and len(fitted.networks) > 1:
+    if name in NETWORKS and isinstance(fitted, FittedNetwork) and len(fitted.networks) > 1:
         single = replace(fitted.model, n_members=1, alias=f"{fitted.model.name}, first network")
         alone = type(fitted)(single, fitted.resolved, fitted.networks[:1], fitted.histories[:1], fitted.inputs)
         forecaster.fitted_ = {single.name: alone}

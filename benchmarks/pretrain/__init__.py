@@ -8,6 +8,9 @@ FOLDER holds, in any subfolders, ``m4_yearly.parquet``, ``m4_quarterly.parquet``
 rows of the split "train" are read. The same command gives the same weights on the same machine, whatever the number of
 threads. Each network that is done is kept in ``--work``, so that a run that was stopped goes on from there.
 
-``--holdout`` leaves the last horizon of each series out as well: settings were chosen there, by
-``benchmarks/pretrain/validation``.
+``--holdout`` leaves the last horizon of each series out as well. Settings were chosen there, by
+
+    python -m benchmarks.accuracy m4-yearly --data FILE --split validation --models pretrained --set weights=FILE
+
+and on rolling windows of small classic series that are in none of the sets.
 """

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from forecast.errors import ModelFileError
+from forecast.models.recurrent.assembly import build_network
 from forecast.models.recurrent.inputs import Inputs
 from forecast.models.recurrent.lstm import LSTM
 from forecast.series.panel import Panel
@@ -103,8 +105,24 @@ def band_of(season: int) -> Band:
 
 
 @cache
-def weights() -> dict[str, npt.NDArray[np.float32]]:
-    """Band -> parameters of its members (members, P), as shipped: stored in half precision."""
-    from safetensors.numpy import load_file
+def weights(path: str | None, season: int) -> npt.NDArray[np.float32]:
+    """Parameters (members, P) of the networks for a season, from a file that holds them in half precision.
 
-    return {name: values.astype(np.float32) for name, values in load_file(WEIGHTS).items()}
+    Raises
+    ------
+    ModelFileError
+        If the file cannot be read or holds no such networks.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    band = band_of(season)
+    size = build_network(band.config(season), band.inputs(season))[0].size
+    try:
+        with safe_open(path or WEIGHTS, framework="numpy") as file:
+            found = file.get_tensor(band.name).astype(np.float32)
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path or WEIGHTS} cannot be read as pretrained weights: {error}.") from error
+    if found.shape != (band.members, size):
+        due = (band.members, size)
+        raise ModelFileError(f"{path} holds weights {found.shape} for {band.words}, but {due} are due.")
+    return np.asarray(found)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from forecast.errors import DeviceError
 from forecast.learning.warmup import warmup
 from forecast.models.base import Model
-from forecast.models.pretrained.bands import band_of, weights
+from forecast.models.pretrained.bands import weights
 from forecast.models.pretrained.finetuning import finetuned
 from forecast.models.pretrained.fitted import FittedPretrained
 from forecast.models.pretrained.season import season_of
@@ -47,6 +47,8 @@ class Pretrained(Model):
     """Adam's step size in fine-tuning."""
     batch_size: int = 64
     """Windows of one step of fine-tuning."""
+    weights: str | None = None
+    """A file of other weights, as ``python -m benchmarks.pretrain`` writes them; None: the shipped ones."""
     point: str = "median"
     """The point forecast: "median", or "mean", the integral of the quantile function."""
     seed: int = 0
@@ -66,7 +68,7 @@ class Pretrained(Model):
             raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
         warmup(progress, *self.kernels)
         season = self.season_length or season_of(panel)
-        thetas = weights()[band_of(season).name]
+        thetas = weights(self.weights, season)
         if not self.finetune_steps:
             return FittedPretrained(self, season, thetas)
         return FittedPretrained(self, season, *finetuned(self, season, thetas, panel, h, progress))
