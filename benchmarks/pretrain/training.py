@@ -11,7 +11,7 @@ from benchmarks.pretrain.corpora import Source
 from benchmarks.pretrain.synthetic import Floats, Rng
 from forecast.learning.training import History, Schedule, WindowData, train
 from forecast.models.pretrained.bands import Band, told
-from forecast.models.recurrent.assembly import build_network, data_of, transform_of
+from forecast.models.recurrent.assembly import build_network, data_of
 from forecast.models.recurrent.inputs import Arrays
 from forecast.progress import Progress
 from forecast.series.windows import Windows
@@ -25,12 +25,12 @@ def trained(
     band: Band, sources: Sequence[Source], member: int, schedule: Schedule, progress: Progress, threads: int | None
 ) -> tuple[Floats, History]:
     """Parameters (P,) of one member of a band, and what happened."""
-    config = band.config(max(band.seasons[0], 1))
+    config = band.config(band.seasons[0], member)
     network, objective = build_network(config, band.inputs(band.seasons[0]))
     network.initialise(schedule.seed)
     rng = np.random.default_rng([schedule.seed, 2])
     windows = draw_windows(sources, min(schedule.max_steps * schedule.batch_size, DRAWN), rng)
-    data = _data(sources, band, transform_of(config, member))
+    data = _data(sources, band, config.transform)
     history = train(network, data, windows, objective, schedule, progress, num_threads=threads)
     return network.theta, history
 

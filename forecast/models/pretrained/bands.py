@@ -34,21 +34,26 @@ class Band:
     patches: int
     horizon: int
     """Steps emitted at once."""
-    transform: str
-    """See `LSTM`'s fields of these names."""
+    views: tuple[tuple[str, str], ...]
+    """How each of its networks sees a series: `LSTM`'s fields ``transform`` and ``unit``. Networks that see a series
+    differently err differently, and their mean errs less."""
     scaler: str = "mean"
-    unit: str = "difference"
     hidden: int = 128
     layers: int = 2
-    members: int = 2
+
+    @property
+    def members(self) -> int:
+        """Networks, whose quantiles are averaged."""
+        return len(self.views)
 
     @property
     def seasonal(self) -> bool:
         """Whether there is a season at all."""
         return self.seasons[1] > 1
 
-    def config(self, season: int) -> LSTM:
-        """The network as a config without None, for series of one season."""
+    def config(self, season: int, member: int = 0) -> LSTM:
+        """A member as a config without None, for series of one season."""
+        transform, unit = self.views[member]
         return LSTM(
             horizon=self.horizon,
             context_length=self.patch * self.patches,
@@ -58,9 +63,9 @@ class Band:
             num_layers=self.layers,
             embedding_size=self.hidden,
             head_size=self.hidden,
-            transform=self.transform,
+            transform=transform,
             scaler=self.scaler,
-            unit=self.unit,
+            unit=unit,
             batch_size=256,
             max_steps=0,
             n_members=self.members,
@@ -90,12 +95,13 @@ def told(season: int) -> tuple[float, ...]:
     return (log(season) / 4,)
 
 
+_COARSE = (("calm", "difference"), ("none", "difference"))
 BANDS = (
-    Band("none", (1, 1), "series without a season", 6, 3, 12, "calm", scaler="last"),
-    Band("quarters", (2, 6), "seasons of 2 to 6 steps", 4, 6, 12, "calm"),
-    Band("months", (7, 23), "seasons of 7 to 23 steps", 12, 4, 24, "calm"),
-    Band("weeks", (50, 55), "weeks of a year", 13, 8, 26, "log", unit="deviation"),
-    Band("hours", (24, 1 << 31), "seasons of 24 steps and more", 24, 14, 48, "log", unit="deviation"),
+    Band("none", (1, 1), "series without a season", 6, 3, 12, _COARSE, scaler="last"),
+    Band("quarters", (2, 6), "seasons of 2 to 6 steps", 4, 6, 12, _COARSE),
+    Band("months", (7, 23), "seasons of 7 to 23 steps", 12, 4, 24, (*_COARSE, ("calm", "deviation"))),
+    Band("weeks", (50, 55), "weeks of a year", 13, 8, 26, (("log", "deviation"),)),
+    Band("hours", (24, 1 << 31), "seasons of 24 steps and more", 24, 14, 48, (("log", "deviation"),)),
 )
 
 

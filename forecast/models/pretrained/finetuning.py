@@ -9,7 +9,7 @@ import numpy.typing as npt
 from forecast.learning.training import History, Schedule, judge, train
 from forecast.models.pretrained.bands import band_of
 from forecast.models.pretrained.fitted import networks_of
-from forecast.models.recurrent.assembly import build_network, training_windows, transform_of, window_data
+from forecast.models.recurrent.assembly import build_network, training_windows, window_data
 from forecast.progress import Progress
 from forecast.series.panel import Panel
 
@@ -29,7 +29,7 @@ def finetuned(
     """
     band = band_of(season)
     held = h or band.horizon
-    resolved = replace(band.config(season), val_size=held, dropout=0.1)
+    resolved = replace(band.config(season), val_size=held)
     inputs = band.inputs(season)
     exog = inputs.encode(panel)
     known = panel.head(np.maximum(panel.lengths - held, 1))
@@ -42,9 +42,9 @@ def finetuned(
     out, histories = [], []
     try:
         for member, network in enumerate(networks_of(band, season, thetas)):
-            transform = transform_of(resolved, member)
-            past, whole = (window_data(resolved, transform, one, exog)[0] for one in (known, panel))
-            _, objective = build_network(resolved, inputs)
+            view = band.config(season, member)
+            past, whole = (window_data(view, view.transform, one, exog)[0] for one in (known, panel))
+            _, objective = build_network(view, inputs)
             schedule = Schedule(
                 steps, model.batch_size, model.learning_rate, seed=model.seed + member,
                 validate_every=max(1, steps // 10),

@@ -12,6 +12,8 @@ from forecast.models.base import State
 from forecast.models.pretrained.bands import Band, band_of
 from forecast.models.recurrent.assembly import build_network
 from forecast.models.recurrent.fitted import FittedNetwork
+from forecast.models.recurrent.lstm import LSTM
+from forecast.words import counted
 
 if TYPE_CHECKING:
     from forecast.models.pretrained.model import Pretrained
@@ -27,6 +29,9 @@ class FittedPretrained(FittedNetwork):
         super().__init__(model, band.config(season), networks_of(band, season, thetas), histories, band.inputs(season))
         self.season = season
 
+    def view(self, member: int) -> LSTM:
+        return band_of(self.season).config(self.season, member)
+
     @property
     def losses_(self) -> dict[int, float]:
         return self.histories[0].losses if self.histories else {}
@@ -35,7 +40,7 @@ class FittedPretrained(FittedNetwork):
         r, band = self.resolved, band_of(self.season)
         tuned = f", fine-tuned for {self.histories[0].steps} steps" if self.histories else ""
         return (
-            f"{len(self.networks)} networks for {band.words}, {r.outline()} over {band.patches} patches of "
+            f"{counted(len(self.networks), 'network')} for {band.words}, {r.outline()} over {band.patches} patches of "
             f"{band.patch}, season {self.season}, {self.network.size:,} parameters each{tuned}"
         )
 

@@ -22,6 +22,7 @@ from forecast.series.scaling import restored
 from forecast.series.windows import windows_at_end
 
 if TYPE_CHECKING:
+    from forecast.models.pretrained.model import Pretrained
     from forecast.models.recurrent.base import PatchNetwork
 
 _AT_ONCE = 1_000_000  # values of a chunk of series that is forecast: its copies take some 40 MB
@@ -32,13 +33,13 @@ class FittedNetwork(Fitted):
 
     def __init__(
         self,
-        model: "PatchNetwork",
+        model: "PatchNetwork | Pretrained",
         resolved: "PatchNetwork",
         networks: Sequence[Network],
         histories: Sequence[History],
         inputs: Inputs,
     ) -> None:
-        self.model: PatchNetwork = model
+        self.model: PatchNetwork | Pretrained = model
         self.resolved = resolved  # the config with what was chosen from the data
         self.networks = tuple(networks)
         self.histories = tuple(histories)
@@ -89,19 +90,25 @@ class FittedNetwork(Fitted):
     def _predict_part(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> tuple[Any, Any]:
         """Mean of the members, those that see the series alike together."""
         exog = self.inputs.encode(panel)
-        alike: dict[str, list[Network]] = {}
-        for member, network in enumerate(self.networks):
-            alike.setdefault(transform_of(self.resolved, member), []).append(network)
-        parts = [self._predict_alike(panel, exog, h, quantiles, *group) for group in alike.items()]
+        views = [self.view(member) for member in range(len(self.networks))]
+        alike: dict[int, list[Network]] = {}
+        for view, network in zip(views, self.networks, strict=True):
+            alike.setdefault(views.index(view), []).append(network)
+        parts = [self._predict_alike(views[k], panel, exog, h, quantiles, group) for k, group in alike.items()]
         weights = np.array([len(group) for group in alike.values()]) / len(self.networks)
         point, spread = zip(*parts, strict=True)
         return sum(map(np.multiply, weights, point)), sum(map(np.multiply, weights, spread))
 
+    def view(self, member: int) -> "PatchNetwork":
+        """The config by which a member sees the series."""
+        return replace(self.resolved, transform=transform_of(self.resolved, member))
+
     def _predict_alike(
-        self, panel: Panel, exog: Arrays, h: int, quantiles: tuple[float, ...], transform: str, networks: list[Network]
-    ) -> tuple[Any, Any]:
-        data, log = window_data(self.resolved, transform, panel, exog)
-        _, objective = build_network(self.resolved, self.inputs)
+        self, view: "PatchNetwork", panel: Panel, exog: Arrays, h: int, quantiles: tuple[float, ...],
+        networks: list[Network],
+    ) -> tuple[Any, Any]:  # fmt: skip
+        data, log = window_data(view, view.transform, panel, exog)
+        _, objective = build_network(view, self.inputs)
         grid = np.array(objective.quantiles)
         middle = int(np.argmin(np.abs(grid - 0.5)))
         horizon = objective.spec.horizon
