@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from forecast.evaluation.summary import Evaluation
 
 DEFAULT_MODELS = ("pretrained", "auto-arima", "seasonal-naive")
+COVARIATE_MODELS = ("lstm", "auto-arima", "seasonal-naive")  # the default where covariates are declared
 Data: TypeAlias = "str | Path | pd.DataFrame | pd.Series[Any] | Panel"
 
 
@@ -38,7 +39,8 @@ class Forecaster:
     Parameters
     ----------
     models : sequence of Model or Model, optional
-        Methods; by default ``LSTM()``, ``AutoARIMA()`` and ``SeasonalNaive()``. Their names must differ.
+        Methods; by default ``Pretrained()``, ``AutoARIMA()`` and ``SeasonalNaive()``, and where covariates are declared
+        ``LSTM()`` in place of the first, which uses none. Their names must differ.
     freq : str or int, optional
         A pandas alias such as "MS", or an integer step; inferred if left out.
     season_length : int, optional
@@ -92,7 +94,8 @@ class Forecaster:
         holidays: Names = (),
     ) -> None:
         if models is None:
-            models = [create(name) for name in DEFAULT_MODELS]
+            declared = any((future, historic, static, calendar, holidays))
+            models = [create(name) for name in (COVARIATE_MODELS if declared else DEFAULT_MODELS)]
         self.models: list[Model] = [models] if isinstance(models, Model) else list(models)
         if not self.models or not all(isinstance(model, Model) for model in self.models):
             raise ParameterError(f"Forecaster needs models such as LSTM(); got {models!r}.")

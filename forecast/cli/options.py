@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DATA, COVARIATES, MODELS, OUTPUT = "Data", "Covariates", "Models", "Output"  # the groups of options in a command's help
 DEFAULT_MODELS = "pretrained,auto-arima,seasonal-naive"
+COVARIATE_MODELS = "lstm,auto-arima,seasonal-naive"  # the default where covariates are declared
 CATEGORICAL_MODELS = "categorical-lstm,markov-chain,most-frequent"  # the default where the target is no number
 DEFAULT_LEVELS = "80,95"
 AUTO = "auto"
@@ -145,17 +146,19 @@ def models_of(names: str, seed: int | None, device: str, members: int | None = N
     models = [create(name) for name in dict.fromkeys(split(names))]
     if not models:
         raise ParameterError(f"--models is {names!r}; name at least one, e.g. --models lstm,seasonal-naive.")
-    if members is not None and not any(model.is_network for model in models):
-        raise ParameterError(f"--members is {members}, but none of --models {names} is a network; add lstm.")
+    if members is not None and not any(hasattr(model, "n_members") for model in models):
+        raise ParameterError(f"--members is {members}, but none of --models {names} is a network to train; add lstm.")
     return [_with_options(model, wanted) for model in models]
 
 
 def suited(
     panel: "Panel", methods: "list[Model]", models: str, level: str, seed: int | None, device: str, members: int | None
 ) -> "tuple[list[Model], list[float]]":
-    """Models and levels for this panel: where it holds categories, and none were chosen, those that forecast them."""
-    if panel.categories and models == DEFAULT_MODELS:
-        methods = models_of(CATEGORICAL_MODELS, seed, device, members)
+    """Models and levels for this panel: if none were chosen, those that forecast categories or use covariates."""
+    from forecast.series.roles import NOTHING
+
+    if models == DEFAULT_MODELS and (panel.categories or panel.declared != NOTHING):
+        methods = models_of(CATEGORICAL_MODELS if panel.categories else COVARIATE_MODELS, seed, device, members)
     return methods, levels_for(panel, level)
 
 

@@ -19,7 +19,7 @@ def test_names_are_read_in_any_case():
 
 def test_unknown_name_is_answered_with_the_nearest_and_all():
     with pytest.raises(
-        ParameterError, match="There is no model 'autoarima'; did you mean 'auto-arima'; the models are lstm"
+        ParameterError, match="There is no model 'autoarima'; did you mean 'auto-arima'; the models are pretrained"
     ):
         create("autoarima")
 
