@@ -90,6 +90,7 @@ def backtest(
     integer: options.Integer = False,
     seed: options.Seed = None,
     members: options.Members = None,
+    finetune: options.Finetune = None,
     device: options.Device = "auto",
     reading: Reading = GUESSED,
     future_exog: options.FutureExog = "realised",
@@ -106,11 +107,12 @@ def backtest(
     """
     check_place("--output", output, TABLES, file)
     check_place("--report", report, PAGES)
-    methods, levels = options.models_of(models, seed, device, members), options.percentages_of(level)
+    wanted = options.given(seed, device, members, finetune)
+    methods, levels = options.models_of(models, wanted), options.percentages_of(level)
     kind = options.intervals_of(intervals)
     figures, what = options.metrics_of(metrics, methods), options.breakdown_of(by)
     panel = reading.panel(file, quiet)
-    methods, levels = options.suited(panel, methods, models, level, seed, device, members)
+    methods, levels = options.suited(panel, methods, models, level, wanted)
     kind = options.intervals_for(kind, panel, horizon, windows, step, levels)
 
     from forecast.forecaster import Forecaster

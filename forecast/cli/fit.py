@@ -41,6 +41,7 @@ def fit(
     models: options.Models = options.DEFAULT_MODELS,
     seed: options.Seed = None,
     members: options.Members = None,
+    finetune: options.Finetune = None,
     device: options.Device = "auto",
     reading: Reading = GUESSED,
     as_json: options.Json = False,
@@ -51,9 +52,10 @@ def fit(
     Example: forecast fit sales.csv -h 12 --models lstm,auto-arima -o sales.model
     """
     check_place("--output", output, source=file)
-    methods = options.models_of(models, seed, device, members)
+    wanted = options.given(seed, device, members, finetune)
+    methods = options.models_of(models, wanted)
     panel = reading.panel(file, quiet)
-    methods, _ = options.suited(panel, methods, models, "none", seed, device, members)
+    methods, _ = options.suited(panel, methods, models, "none", wanted)
 
     from forecast.forecaster import Forecaster
 

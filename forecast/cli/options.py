@@ -1,5 +1,6 @@
 """Options that several commands share, and how their texts become values."""
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ COVARIATE_MODELS = "lstm,auto-arima,seasonal-naive"  # the default where covaria
 CATEGORICAL_MODELS = "categorical-lstm,markov-chain,most-frequent"  # the default where the target is no number
 DEFAULT_LEVELS = "80,95"
 AUTO = "auto"
+_OF_NETWORKS = (("n_members", "--members", "lstm"), ("finetune_steps", "--finetune", "pretrained"))
 
 File = Annotated[
     Path,
@@ -102,6 +104,16 @@ Members = Annotated[
         rich_help_panel=MODELS,
     ),
 ]
+Finetune = Annotated[
+    int | None,
+    typer.Option(
+        "--finetune",
+        min=1,
+        metavar="N",
+        help="Train pretrained networks on for N steps, and keep what came of it where it forecasts FILE better.",
+        rich_help_panel=MODELS,
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(
@@ -137,28 +149,35 @@ def with_future_data(panel: "Panel", file: Path | None, horizon: int) -> "Panel"
     return panel if file is None else with_future(panel, file, horizon)
 
 
-def models_of(names: str, seed: int | None, device: str, members: int | None = None) -> "list[Model]":
+def given(seed: int | None, device: str, members: int | None, finetune: int | None) -> dict[str, Any]:
+    """What models are told, where they have such an option; an option that was not typed is left out."""
+    typed = {"seed": seed, "device": _device(device), "n_members": members, "finetune_steps": finetune}
+    return {name: value for name, value in typed.items() if value is not None}
+
+
+def models_of(names: str, wanted: Mapping[str, Any]) -> "list[Model]":
     """The models that ``--models`` names, with seed, device and number of networks where a model has them."""
     from forecast.models import create
 
-    given = {"device": _device(device), "seed": seed, "n_members": members}
-    wanted = {name: value for name, value in given.items() if value is not None}
     models = [create(name) for name in dict.fromkeys(split(names))]
     if not models:
         raise ParameterError(f"--models is {names!r}; name at least one, e.g. --models lstm,seasonal-naive.")
-    if members is not None and not any(hasattr(model, "n_members") for model in models):
-        raise ParameterError(f"--members is {members}, but none of --models {names} is a network to train; add lstm.")
+    for field, option, suited_to in _OF_NETWORKS:
+        if field in wanted and not any(hasattr(model, field) for model in models):
+            raise ParameterError(
+                f"{option} is {wanted[field]}, but none of --models {names} takes it; add {suited_to}."
+            )
     return [_with_options(model, wanted) for model in models]
 
 
 def suited(
-    panel: "Panel", methods: "list[Model]", models: str, level: str, seed: int | None, device: str, members: int | None
+    panel: "Panel", methods: "list[Model]", models: str, level: str, wanted: Mapping[str, Any]
 ) -> "tuple[list[Model], list[float]]":
     """Models and levels for this panel: if none were chosen, those that forecast categories or use covariates."""
     from forecast.series.roles import NOTHING
 
     if models == DEFAULT_MODELS and (panel.categories or panel.declared != NOTHING):
-        methods = models_of(CATEGORICAL_MODELS if panel.categories else COVARIATE_MODELS, seed, device, members)
+        methods = models_of(CATEGORICAL_MODELS if panel.categories else COVARIATE_MODELS, wanted)
     return methods, levels_for(panel, level)
 
 
@@ -234,6 +253,6 @@ def _device(name: str) -> str:
     return "cpu"
 
 
-def _with_options(model: "Model", wanted: dict[str, Any]) -> "Model":
+def _with_options(model: "Model", wanted: Mapping[str, Any]) -> "Model":
     known = {field.name for field in fields(model)}  # type: ignore[arg-type]  # every model is a dataclass
     return replace(model, **{name: value for name, value in wanted.items() if name in known})  # type: ignore[type-var]

@@ -60,6 +60,7 @@ def run(
     best: Best = False,
     seed: options.Seed = None,
     members: options.Members = None,
+    finetune: options.Finetune = None,
     device: options.Device = "auto",
     reading: Reading = GUESSED,
     future_data: options.FutureData = None,
@@ -75,10 +76,11 @@ def run(
     """
     check_place("--output", output, TABLES, file)
     check_place("--plot", plot, PICTURES)
-    methods, levels = options.models_of(models, seed, device, members), options.percentages_of(level)
+    wanted = options.given(seed, device, members, finetune)
+    methods, levels = options.models_of(models, wanted), options.percentages_of(level)
     kind = options.intervals_of(intervals)
     panel = reading.panel(file, quiet)
-    methods, levels = options.suited(panel, methods, models, level, seed, device, members)
+    methods, levels = options.suited(panel, methods, models, level, wanted)
     if plot is not None and panel.categories:
         raise ParameterError(f"--plot draws numbers, but {panel.columns.target!r} holds categories; leave it out.")
     panel = options.with_future_data(panel, future_data, horizon)
@@ -97,8 +99,8 @@ def run(
         with phase(progress, "evaluation"):
             evaluation = forecaster.evaluate(cv)
         winner = evaluation.verdict.winner
-        wanted = [model for model in methods if model.name == winner or not best]
-        forecaster = Forecaster(sorted(wanted, key=lambda model: model.name != winner))
+        chosen = [model for model in methods if model.name == winner or not best]
+        forecaster = Forecaster(sorted(chosen, key=lambda model: model.name != winner))
         forecaster.fit(panel, horizon, progress)
         frame = forecaster.predict(horizon, levels, progress=progress, **limits)
 

@@ -15,6 +15,7 @@ OPTIONS = {
     "intervals": "--intervals",
     "level": "--level",
     "n_members": "--members",
+    "finetune_steps": "--finetune",
     "n_windows": "--windows",
     "season_length": "--season",
     "static": "--static",

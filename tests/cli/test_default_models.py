@@ -37,3 +37,15 @@ def test_a_network_that_uses_covariates_takes_its_place_where_there_are_some(run
 def test_forecaster_takes_the_same():
     assert [model.name for model in Forecaster().models] == ["Pretrained", "AutoARIMA", "SeasonalNaive"]
     assert [model.name for model in Forecaster(calendar="month").models] == ["LSTM", "AutoARIMA", "SeasonalNaive"]
+
+
+def test_finetune_is_for_pretrained_networks(run, table, tmp_path):
+    fitted = run("fit", table, "-h", 3, "--target", "value", "--finetune", 2, "-o", tmp_path / "m")
+    assert fitted.exit_code == 0, fitted.stderr
+    (model,) = [one.model for one in Forecaster.load(tmp_path / "m").fitted_.values() if one.model.is_network]
+    assert model.finetune_steps == 2
+    refused = run(
+        "fit", table, "-h", 3, "--target", "value", "--models", "naive", "--finetune", 2, "-o", tmp_path / "n"
+    )
+    assert refused.exit_code == 2
+    assert "--finetune is 2, but none of --models naive takes it; add pretrained." in refused.stderr

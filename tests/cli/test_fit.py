@@ -94,4 +94,4 @@ def test_members_without_a_network_are_a_mistake(run, air, tmp_path, command):
     needed = ("-o", tmp_path / "m") if command == "fit" else ("-h", 2)
     result = run(command, air, *needed, "--models", "naive", "--members", 3)
     assert result.exit_code == 2
-    assert "--members is 3, but none of --models naive is a network to train; add lstm." in result.stderr
+    assert "--members is 3, but none of --models naive takes it; add lstm." in result.stderr

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from forecast import Forecaster, Naive, SeasonalNaive
-from forecast.cli.options import models_of
+from forecast.cli.options import given, models_of
 from forecast.cli.run import windows_for
 from forecast.series import datasets
 from forecast.series.frame import read_panel
@@ -84,7 +84,7 @@ def test_network_leaves_its_loss_curve_beside_the_plot(network_run):
 
 
 def test_seed_reaches_the_models_that_have_one():
-    network, naive = models_of("lstm,naive", 7, "auto")
+    network, naive = models_of("lstm,naive", given(7, "auto", None, None))
     assert network.seed == 7
     assert naive == Naive()
 
