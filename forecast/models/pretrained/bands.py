@@ -100,8 +100,17 @@ BANDS = (
     Band("none", (1, 1), "series without a season", 6, 3, 12, _COARSE, scaler="last", hidden=96),
     Band("quarters", (2, 6), "seasons of 2 to 6 steps", 4, 6, 12, _COARSE, hidden=96),
     Band("months", (7, 23), "seasons of 7 to 23 steps", 12, 4, 24, (*_COARSE, ("calm", "deviation"))),
-    Band("weeks", (50, 55), "weeks of a year", 13, 8, 26, (("log", "deviation"),)),
-    Band("hours", (24, 1 << 31), "seasons of 24 steps and more", 24, 14, 48, (("log", "deviation"),)),
+    Band("weeks", (50, 55), "weeks of a year", 13, 8, 13, (("log", "deviation"),) * 2, hidden=96),
+    Band(
+        "hours",
+        (24, 1 << 31),
+        "seasons of 24 steps and more",
+        24,
+        14,
+        48,
+        (("log", "deviation"), ("none", "deviation")),
+        hidden=96,
+    ),
 )
 
 
