@@ -5,6 +5,7 @@ Notation: B rows a group, T patches, F inputs a patch, H hidden, X extra inputs 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -245,6 +246,18 @@ class Network:
         before = [INPUT, *(layer.name for layer in self.layers)]
         return [(layer.source or before[k], layer.second) for k, layer in enumerate(self.layers)]
 
+    def _projected(self, rows: int) -> list[int]:
+        """Embeddings that only the LSTM layer above reads, and of so few symbols that to multiply all of them with its
+        W is much less work than to do so for each place.
+        """
+        readers = [name for pair in self._inputs() for name in pair]
+        return [
+            k
+            for k, (layer, above) in enumerate(pairwise(self.layers))
+            if layer.kind == kernels.EMBED and above.kind == kernels.LSTM and not above.source
+            and readers.count(layer.name) == 1 and 2 * layer.n_in <= rows * layer.steps
+        ]  # fmt: skip
+
     def load(self, values: dict[str, Array]) -> None:
         """Copy parameters by name; all must be there, in the network's own layout."""
         for name, view in self.views().items():
@@ -265,10 +278,13 @@ class Network:
 
         where = {"extra": take(rows * extra), "target": take(rows * horizon), "mask": take(rows * horizon)}
         first, inputs = self.layers[0], self._inputs()
+        projected = self._projected(rows) if training else []
         # Where the value of each layer lies, and its gradient; nobody needs that of the input, "" is no layer.
         values, gradients = {INPUT: take(first.steps * rows * first.width)}, {INPUT: -1, "": -1}
         for k, (layer, (source, second)) in enumerate(zip(self.layers, inputs, strict=True)):
             size = rows * layer.n_out * (1 if layer.kind in (kernels.LAST, kernels.FLAT) else layer.steps)
+            if k in projected:
+                size = layer.n_in * 4 * self.layers[k + 1].n_out
             values[layer.name], gradients[layer.name] = take(size), take(size) if training else 0
             row = {
                 kernels.KIND: layer.kind, kernels.N_IN: layer.n_in, kernels.N_OUT: layer.n_out,
@@ -279,6 +295,14 @@ class Network:
                 kernels.SECOND: values[second] if second else 0,
             }  # fmt: skip
             table[k, list(row)] = list(row.values())
+        for k in projected:
+            embed, lstm = table[k], table[k + 1]
+            embed[kernels.KIND], embed[kernels.EMBEDDED], embed[kernels.N_OUT] = (
+                kernels.PROJECT, embed[kernels.N_OUT], 4 * lstm[kernels.N_OUT],
+            )  # fmt: skip
+            lstm[kernels.THETA] += embed[kernels.EMBEDDED] * embed[kernels.N_OUT]  # where R begins
+            lstm[kernels.N_IN], lstm[kernels.SYMBOLS] = 0, embed[kernels.N_IN]
+            lstm[kernels.PLACES] = embed[kernels.INPUT]
         if training:
             largest = max(rows * layer.steps * layer.width for layer in self.layers)
             _place_gradients(table, inputs, gradients, (take(largest), take(largest)))

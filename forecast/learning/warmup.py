@@ -100,8 +100,8 @@ def _network_steps() -> list[Callable[[], object]]:
 
     return [
         lambda: compile_for(gather_windows, *values, whole, spec, deep, wide, double, double[0], wide, wide),
-        lambda: compile_for(lstm_forward, deep, wide, flat, deep, deep, deep, deep, flat),
-        lambda: compile_for(lstm_backward, wide, deep, deep, deep, deep, deep, wide, flat, wide, wide, flat),
+        lambda: compile_for(lstm_forward, deep, wide, wide, flat, deep, deep, deep, deep, flat),
+        lambda: compile_for(lstm_backward, wide, flat, deep, deep, deep, deep, deep, wide, wide, wide, wide, flat),
         lambda: compile_for(dense_forward, wide, wide, flat, 0, wide, flat),
         lambda: compile_for(dense_backward, wide, wide, wide, 0, wide, wide, wide, flat, flat),
         lambda: compile_for(loss_forward_backward, 0, wide, wide, wide, flat, np.float32(1), wide),
@@ -157,8 +157,8 @@ def _symbols_steps() -> list[Callable[[], object]]:
         one.foretell(1, 1, 0)
 
     return [
-        lambda: compile_for(lstm_forward, deep, wide, flat, deep, deep, deep, deep, flat),
-        lambda: compile_for(lstm_backward, wide, deep, deep, deep, deep, deep, wide, flat, wide, wide, flat),
+        lambda: compile_for(lstm_forward, deep, wide, wide, flat, deep, deep, deep, deep, flat),
+        lambda: compile_for(lstm_backward, wide, flat, deep, deep, deep, deep, deep, wide, wide, wide, wide, flat),
         lambda: compile_for(dense_forward, wide, wide, flat, 0, wide, flat),
         lambda: compile_for(dense_backward, wide, wide, wide, 0, wide, wide, wide, flat, flat),
         lambda: compile_for(cross_entropy_forward_backward, wide, flat, wide),

@@ -34,6 +34,11 @@ def space(WR):
     return np.full(lstm_workspace(len(WR) - H, H), np.nan, WR.dtype)
 
 
+def none(dtype):
+    """Symbols of an input that has none."""
+    return np.zeros(0, dtype)
+
+
 def forward(x, W, R, b, h0, c0, dtype):
     """Run one layer; every buffer starts as NaN, so that nothing unwritten is read."""
     (T, B, D), H = x.shape, R.shape[0]
@@ -41,7 +46,7 @@ def forward(x, W, R, b, h0, c0, dtype):
     gates, out = np.full((T, B, 4 * H), np.nan, dtype), np.full((T, B, H), np.nan, dtype)
     xh[0, :, D:], c[0] = h0, c0
     WR = np.concatenate([W, R]).astype(dtype, order="C")
-    lstm_forward(np.ascontiguousarray(x, dtype), WR, b.astype(dtype), xh, c, gates, out, space(WR))
+    lstm_forward(np.ascontiguousarray(x, dtype), WR, b[None].astype(dtype), none(dtype), xh, c, gates, out, space(WR))
     return out, c, Saved(WR, xh, c, gates)
 
 
@@ -50,9 +55,9 @@ def backward(saved, dh, dh_n, dc_n, dtype):
     T, B, H = dh.shape
     D = len(saved.WR) - H
     dx, dWR = np.full((T, B, D), np.nan, dtype), np.full((D + H, 4 * H), np.nan, dtype)
-    db, dh_0, dc = np.full(4 * H, np.nan, dtype), np.array(dh_n, dtype, order="C"), dc_n.astype(dtype)
-    lstm_backward(*saved, np.ascontiguousarray(dh, dtype), dx, dWR, db, dh_0, dc, space(dWR))
-    return {"x": dx, "W": dWR[:D], "R": dWR[D:], "b": db, "h0": dh_0, "c0": dc}
+    db, dh_0, dc = np.full((1, 4 * H), np.nan, dtype), np.array(dh_n, dtype, order="C"), dc_n.astype(dtype)
+    lstm_backward(saved.WR, none(dtype), *saved[1:], np.ascontiguousarray(dh, dtype), dx, dWR, db, dh_0, dc, space(dWR))
+    return {"x": dx, "W": dWR[:D], "R": dWR[D:], "b": db[0], "h0": dh_0, "c0": dc}
 
 
 def stacked(golden, layer):
@@ -139,7 +144,7 @@ def test_forward_that_keeps_one_step_gives_the_same_bits():
     xh, c, gates = np.full((2, B, D + H), np.nan), np.full((2, B, H), np.nan), np.full((1, B, 4 * H), np.nan)
     xh[0, :, D:], c[0] = golden["h0"][0], golden["c0"][0]
     out = np.full((T, B, H), np.nan)
-    lstm_forward(golden["x"], kept.WR, b, xh, c, gates, out, space(kept.WR))
+    lstm_forward(golden["x"], kept.WR, b[None], none(np.float64), xh, c, gates, out, space(kept.WR))
     assert (out == whole).all()
 
 

@@ -13,6 +13,7 @@ from forecast_kernels.embedding.cpu import embedding_backward, embedding_forward
 from forecast_kernels.jit import threads
 from forecast_kernels.loss.cpu import cross_entropy_forward_backward
 from forecast_kernels.network.cpu import SCORE
+from forecast_kernels.network.table import EMBED, KIND, PROJECT
 from forecast_kernels.symbols.step import draw, symbol_weights
 from tests import naive
 
@@ -113,6 +114,33 @@ def test_every_parameter_has_the_gradient_of_central_differences(dropout, layers
     for name, gradient in made.views(found).items():
         np.testing.assert_allclose(gradient, made.views(expected)[name], rtol=1e-6, atol=1e-8, err_msg=name)
         assert np.abs(gradient).max() > 1e-4, f"{name} has no gradient, so that nothing was tested"
+
+
+def kinds(runner):
+    return list(runner.table[:, KIND])
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_embedding_and_product_of_few_symbols_at_once_are_those_of_each_place(layers, monkeypatch):
+    made, sequence = network(4, layers=layers), symbols(13)
+    made.views()["embed.W"][4:] *= 3  # symbols that do not come as well as those that do
+    found = []
+    for at_once in (True, False):
+        if not at_once:
+            monkeypatch.setattr(Network, "_projected", lambda self, rows: [])
+        runner = ChunkRunner(made, 3, 0.0, training=True)
+        assert kinds(runner)[0] == (PROJECT if at_once else EMBED)
+        loss = backward(runner, streams_of(sequence, 3, 4))[0, 0]
+        found.append((loss, runner.gradients.sum(axis=0)))
+    (loss, gradient), (expected_loss, expected) = found
+    assert loss == pytest.approx(expected_loss, rel=1e-13)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-10, atol=1e-13)
+
+
+def test_embedding_is_taken_place_by_place_where_symbols_are_many_or_dropout_follows():
+    assert kinds(ChunkRunner(network(3), 4, 0.0, training=True))[0] == PROJECT  # 12 places, 6 symbols
+    assert kinds(ChunkRunner(network(11), 1, 0.0, training=True))[0] == EMBED
+    assert kinds(ChunkRunner(network(20, dropout=0.1), 4, 0.1, training=True))[0] == EMBED
 
 
 def test_gradient_of_a_later_chunk_takes_its_start_state_as_given():

@@ -4,12 +4,12 @@ Notation: B rows, D inputs, H outputs. Activations: 0 none, 1 ReLU.
 """
 
 from forecast_kernels.jit import Array, kernel
-from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed, packed_size
+from forecast_kernels.matmul.cpu import TRANSPOSED, multiply, multiply_transposed, pack, pack_transposed, packed_size
 
 
 def dense_workspace(inputs: int, outputs: int) -> int:
     """Values of workspace that `dense_forward` and `dense_backward` need."""
-    return max(packed_size(inputs, outputs), packed_size(outputs, inputs), packed_size(DEPTH, outputs))
+    return max(packed_size(inputs, outputs), packed_size(outputs, inputs), TRANSPOSED)
 
 
 @kernel

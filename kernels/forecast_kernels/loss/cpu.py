@@ -6,7 +6,7 @@ a weighted sum; whoever calls divides by the sum of the weights.
 
 import math
 
-from forecast_kernels.jit import Array, kernel
+from forecast_kernels.jit import Array, kernel, wide_vectors
 from forecast_kernels.loss.cell import ABSOLUTE, HUBER, QUANTILE, SQUARED, loss_and_slope
 from forecast_kernels.scalars import exp
 
@@ -51,6 +51,7 @@ def cross_entropy_forward_backward(
     dlogits: Array,  # (N, V) written: gradient of the sum, softmax less one at the target
 ) -> float:
     """Sum of ``-log softmax(logits)[target]`` in nats; the largest logit is taken off first, so nothing overflows."""
+    wide_vectors()
     T = logits.dtype.type
     V = logits.shape[1]
     total = 0.0

@@ -4,6 +4,8 @@ Notation: B batch rows, T time, D inputs, H hidden; ``K = D + H``. Time-major, C
 The input x[t] and the state h[t-1] stand side by side in one row of ``xh``, and W over R in ``WR``, so that a step is a
 single product of depth K, and so is the gradient of all weights.
 
+Where the input is one of V symbols, its row of W and the bias are one: D is 0 then, and b has V rows to choose from.
+
 Loops over units are short and many: before it vectorises one, LLVM compares its pointers pair by pair, and with more
 than eight pairs it leaves the loop as it is.
 """
@@ -16,14 +18,22 @@ from forecast_kernels.lstm.cell import (
     lstm_output_backward,
     lstm_state,
 )
-from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed, packed_size
+from forecast_kernels.matmul.cpu import (
+    DEPTH,
+    TRANSPOSED,
+    multiply,
+    multiply_transposed,
+    pack,
+    pack_transposed,
+    packed_size,
+)
 from forecast_kernels.scalars import sigmoid, tanh
 
 
 def lstm_workspace(inputs: int, hidden: int) -> int:
     """Values of workspace that `lstm_forward` and `lstm_backward` need."""
-    forward, dR = packed_size(inputs + hidden, 4 * hidden), packed_size(DEPTH, 4 * hidden)
-    return max(forward, packed_size(4 * hidden, hidden) + packed_size(4 * hidden, inputs) + dR)
+    backward = packed_size(4 * hidden, hidden) + packed_size(4 * hidden, inputs) + TRANSPOSED
+    return max(packed_size(inputs + hidden, 4 * hidden), backward)
 
 
 _packed_size = cell(packed_size)
@@ -44,11 +54,18 @@ def activate(p: Array, b: Array) -> None:
         o[j] = sigmoid(o[j] + bias_o[j])
 
 
+@cell
+def _chosen(symbols: Array, place: int) -> int:
+    """Row of the biases."""
+    return int(symbols[place]) if symbols.shape[0] > 0 else 0
+
+
 @kernel
 def lstm_forward(
     x: Array,  # (T, B, D) read
     WR: Array,  # (D + H, 4H) read: W over R
-    b: Array,  # (4H,) read
+    b: Array,  # (V, 4H) read: biases; V is 1 unless there are symbols
+    symbols: Array,  # (T * B,) read: the row of b that each row and step takes; (0,): the first
     xh: Array,  # (S + 1, B, D + H) written, but xh[0, :, D:] is read: the start state h[-1]
     c: Array,  # (S + 1, B, H) written, but c[0] is read: the start state
     gates: Array,  # (S, B, 4H) written: activated i f g o
@@ -72,7 +89,7 @@ def lstm_forward(
                 row[d] = source[d]
         multiply(xh[here], packed, pre)
         for r in range(B):
-            activate(pre[r], b)
+            activate(pre[r], b[_chosen(symbols, t * B + r)])
             p, c_prev, c_next, h, state = pre[r], c[here, r], c[after, r], out[t, r], xh[after, r, D:]
             i, f, g, o = p[:H], p[H : 2 * H], p[2 * H : 3 * H], p[3 * H :]
             for j in range(H):
@@ -84,13 +101,14 @@ def lstm_forward(
 @kernel
 def lstm_backward(
     WR: Array,  # (D + H, 4H) read
+    symbols: Array,  # (T * B,) read, or (0,)
     xh: Array,  # (T + 1, B, D + H) read, as forward left it
     c: Array,  # (T + 1, B, H) read
     gates: Array,  # (T, B, 4H) activated on entry, overwritten by the gradient of the pre-activations
     dout: Array,  # (T, B, H) read: gradient of out
     dx: Array,  # (T, B, D) written; (0, B, D) where nobody needs it
     dWR: Array,  # (D + H, 4H) written
-    db: Array,  # (4H,) written
+    db: Array,  # (V, 4H) written
     dh: Array,  # (B, H) on entry the gradient of the last h, on return of the start state's h
     dc: Array,  # (B, H) on entry the gradient of the last c, on return of the start state's c
     packed: Array,  # at least lstm_workspace(D, H) values, workspace
@@ -105,8 +123,10 @@ def lstm_backward(
     pack_transposed(WR[D:], packed_R)
     if dx.shape[0] == T:
         pack_transposed(WR[:D], packed_W)
-    for j in range(4 * H):
-        db[j] = 0
+    for v in range(db.shape[0]):
+        db_v = db[v]
+        for j in range(4 * H):
+            db_v[j] = 0
     # A few steps at a time: what their gradients are multiplied with is then still in the caches.
     end = T
     while end > 0:
@@ -122,8 +142,9 @@ def lstm_backward(
                     i[j], g[j] = lstm_input_backward(i[j], g[j], dc_r[j])
                 for j in range(H):
                     f[j], dc_r[j] = lstm_forget_backward(f[j], c_prev[j], dc_r[j])
+                db_r = db[_chosen(symbols, t * B + r)]
                 for j in range(4 * H):
-                    db[j] += p[j]
+                    db_r[j] += p[j]
             multiply(gates[t], packed_R, dh)
         rows = (end - start) * B
         dpre = gates[start:end].reshape(rows, 4 * H)

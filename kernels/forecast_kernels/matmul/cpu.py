@@ -13,12 +13,16 @@ from forecast_kernels.matmul.tile import VECTORS, copy_vectors, lanes_of, place,
 Pointer = Any
 
 _PAIR = 2 * VECTORS
-DEPTH = 256  # products that `multiply_transposed` adds up in one go: both operands then stay in the caches
+DEPTH = 256  # rows that `multiply_transposed` had best be given at a time: both operands then stay in the caches
+SHORT = 128  # of these, those that it packs at a time: a panel, used for all tiles, then stays in the first cache
 
 
 def packed_size(K: int, N: int) -> int:
     """Values that a packed (K, N) matrix takes, at most."""
     return K * -(-N // 64) * 64  # VECTORS * lanes is 64 at most
+
+
+TRANSPOSED = packed_size(SHORT, 64)  # values of workspace for `multiply_transposed`
 
 
 @cell
@@ -80,6 +84,24 @@ def _panel(
 
 
 @kernel
+def _pack_panel(
+    source: Pointer,  # read: rows at multiples of row
+    row: int,
+    columns: int,
+    target: Pointer,  # written: one panel
+    rows: int,
+) -> None:
+    """Pack one panel."""
+    step = _step(source, columns)
+    for k in range(rows):
+        here, there = place(source, k * row), place(target, k * step)
+        if step > lanes_of(source):
+            copy_vectors(VECTORS, here, columns, there)
+        else:
+            copy_vectors(1, here, columns, there)
+
+
+@kernel
 def pack(
     W: Array,  # (K, N) read
     packed: Array,  # at least packed_size(K, N) values, written
@@ -87,15 +109,8 @@ def pack(
     """Pack a matrix as right operand of `multiply`."""
     K, N = W.shape
     width = VECTORS * lanes_of(W)
-    for k in range(K):
-        for first in range(0, N, width):
-            columns = min(width, N - first)
-            step = _step(W, columns)
-            source, target = place(W, k * N + first), place(packed, first * K + k * step)
-            if step == width:
-                copy_vectors(VECTORS, source, columns, target)
-            else:
-                copy_vectors(1, source, columns, target)
+    for first in range(0, N, width):
+        _pack_panel(place(W, first), N, min(width, N - first), place(packed, first * K), K)
 
 
 @kernel
@@ -146,7 +161,7 @@ def multiply(
 def multiply_transposed(
     a: Array,  # (M, K) read
     b: Array,  # (M, N) read
-    packed: Array,  # at least packed_size(DEPTH, N) values, workspace
+    packed: Array,  # at least TRANSPOSED values, workspace
     out: Array,  # (K, N) written, or added to
     add: bool,
 ) -> None:
@@ -159,10 +174,10 @@ def multiply_transposed(
             row = out[k]
             for n in range(N):
                 row[n] = 0
-    for start in range(0, M, DEPTH):
-        depth = min(DEPTH, M - start)
-        pack(b[start : start + depth], packed)
+    for start in range(0, M, SHORT):
+        depth = min(SHORT, M - start)
         for first in range(0, N, width):
             columns = min(width, N - first)
-            a_here, b_here = place(a, start * K), place(packed, first * depth)
+            _pack_panel(place(b, start * N + first), N, columns, place(packed, 0), depth)
+            a_here, b_here = place(a, start * K), place(packed, 0)
             _panel(a_here, 1, K, b_here, depth, place(out, first), N, K, columns, add or start > 0)

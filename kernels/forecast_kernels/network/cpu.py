@@ -30,6 +30,7 @@ from forecast_kernels.network.table import (
     DENSE,
     DROPOUT,
     EMBED,
+    EMBEDDED,
     FLAT,
     INPUT,
     KEPT,
@@ -40,11 +41,14 @@ from forecast_kernels.network.table import (
     NORM,
     OUTPUT,
     OWN,
+    PLACES,
+    PROJECT,
     SECOND,
     SHIFT,
     STEPS,
     SUM,
     SUM_SECOND,
+    SYMBOLS,
     TAPS,
     THETA,
     Heads,
@@ -75,6 +79,28 @@ def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array,
     at += gates.size
     dh = view2(work, at, B, H)
     return xh, c, gates, dh, view2(work, at + dh.size, B, H)
+
+
+@kernel
+def _lstm_biases(
+    buffer: Array,  # (P,) parameters or their gradients
+    work: Array,  # (W,) the group's workspace
+    row: Array,  # (COLUMNS,) of an LSTM layer
+    projected: int,  # INPUT or D_INPUT
+) -> Array:
+    """Biases of an LSTM layer, or their gradients: (1, 4H), or (V, 4H) of symbols."""
+    H = row[N_OUT]
+    at = row[THETA] + (row[N_IN] + H) * 4 * H
+    return view2(work, row[projected], row[SYMBOLS], 4 * H) if row[SYMBOLS] else view2(buffer, at, 1, 4 * H)
+
+
+@kernel
+def _projection(buffer: Array, row: Array) -> tuple[Array, Array, Array]:
+    """Parameters of PROJECT, or their gradients: embedding (V, E), and W (E, 4H) and b (4H,) of the LSTM layer."""
+    V, E, N, at = row[N_IN], row[EMBEDDED], row[N_OUT], row[THETA]
+    embedding, at = view2(buffer, at, V, E), at + V * E
+    W, at = view2(buffer, at, E, N), at + E * N + N // 4 * N  # R lies between
+    return embedding, W, buffer[at : at + N]
 
 
 @kernel
@@ -114,10 +140,10 @@ def network_forward(
         T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[THETA]
         if row[KIND] == LSTM:
             xh, c, gates, _, _ = _lstm_buffers(work, row, B)
-            WR = view2(theta, at, D + H, 4 * H)
-            b = theta[at + WR.size : at + WR.size + 4 * H]
+            WR, b = view2(theta, at, D + H, 4 * H), _lstm_biases(theta, work, row, INPUT)
             x, out = view3(work, row[INPUT], T, B, D), view3(work, row[OUTPUT], T, B, H)
-            _lstm_forward(x, WR, b, xh, c, gates, out, packed)
+            symbols = work[row[PLACES] : row[PLACES] + (T * B if row[SYMBOLS] else 0)]
+            _lstm_forward(x, WR, b, symbols, xh, c, gates, out, packed)
         elif row[KIND] == DENSE:
             W = view2(theta, at, D, H)
             b = theta[at + W.size : at + W.size + H]
@@ -128,6 +154,9 @@ def network_forward(
             dropout(flat, heads.dropout if training else 0.0, mix(seed, np.uint64(k)), flat_out)
         elif row[KIND] >= NORM:
             _block_forward(row, theta, work, B, packed)
+        elif row[KIND] == PROJECT:
+            embedding, W, b = _projection(theta, row)
+            dense_forward(embedding, W, b, 0, view2(work, row[OUTPUT], D, H), packed)
         elif row[KIND] == EMBED:
             W, out2 = view2(theta, at, D, H), view2(work, row[OUTPUT], T * B, H)
             _embedding_forward(work[row[INPUT] : row[INPUT] + T * B], W, out2)
@@ -161,16 +190,17 @@ def network_backward(
     for k in range(table.shape[0] - 1, -1, -1):
         row = table[k]
         T, D, H, at = row[STEPS], row[N_IN], row[N_OUT], row[THETA]
-        wanted = T if row[D_INPUT] >= 0 else 0
+        wanted = T if row[D_INPUT] >= 0 and not row[SYMBOLS] else 0
         if row[KIND] == LSTM:
             xh, c, gates, dh, dc = _lstm_buffers(work, row, B)
             for r in range(B):
                 for j in range(H):
                     dh[r, j] = dc[r, j] = 0
             WR, dWR = view2(theta, at, D + H, 4 * H), view2(gradient, at, D + H, 4 * H)
-            db = gradient[at + WR.size : at + WR.size + 4 * H]
+            db = _lstm_biases(gradient, work, row, D_INPUT)
             dx, dout = view3(work, max(row[D_INPUT], 0), wanted, B, D), view3(work, row[D_OUTPUT], T, B, H)
-            _lstm_backward(WR, xh, c, gates, dout, dx, dWR, db, dh, dc, packed)
+            symbols = work[row[PLACES] : row[PLACES] + (T * B if row[SYMBOLS] else 0)]
+            _lstm_backward(WR, symbols, xh, c, gates, dout, dx, dWR, db, dh, dc, packed)
         elif row[KIND] == DENSE:
             W, dW = view2(theta, at, D, H), view2(gradient, at, D, H)
             db = gradient[at + W.size : at + W.size + H]
@@ -185,6 +215,10 @@ def network_backward(
             dropout(dflat_out, heads.dropout, mix(seed, np.uint64(k)), dflat)
         elif row[KIND] >= NORM:
             _block_backward(row, theta, gradient, work, B, packed)
+        elif row[KIND] == PROJECT:
+            (embedding, W, _), (dembedding, dW, db) = _projection(theta, row), _projection(gradient, row)
+            out2, dout2 = view2(work, row[OUTPUT], D, H), view2(work, row[D_OUTPUT], D, H)
+            dense_backward(embedding, W, out2, 0, dout2, dembedding, dW, db, packed)
         elif row[KIND] == EMBED:
             dout2, dW = view2(work, row[D_OUTPUT], T * B, H), view2(gradient, at, D, H)
             _embedding_backward(work[row[INPUT] : row[INPUT] + T * B], dout2, dW)

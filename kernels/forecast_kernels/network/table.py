@@ -10,6 +10,7 @@ from forecast_kernels.jit import Array, kernel
 
 DENSE, LSTM, DROPOUT, LAST, EMBED = 0, 1, 2, 3, 4  # EMBED has N_IN symbols, and as input the number of one
 FLAT, SHIFT = 5, 6  # the linear path around the stack; SHIFT's second input has N_IN / TAPS values, for it alone
+PROJECT = 7  # of every symbol at once: its embedding times W of the LSTM layer above, plus that layer's bias
 NORM, CONV, SLSTM, MLSTM, GATE, SKIP, ADD = range(16, 23)  # what blocks are made of; see blocks.py
 
 # Columns of the table of layers; offsets count values from the start of theta or of the group's workspace.
@@ -17,7 +18,11 @@ KIND, N_IN, N_OUT, ACTIVATION, STEPS, THETA, INPUT, OUTPUT, D_INPUT, D_OUTPUT, O
 SECOND, D_SECOND = 12, 13  # a second input of N_IN values a step and its gradient, for the kinds that have one
 SUM, SUM_SECOND = 14, 15  # gradients to which D_INPUT and D_SECOND are added; -1: they are the gradients themselves
 HEADS, TAPS = 16, 17  # N of NORM, SLSTM and MLSTM; K of CONV, values of a patch of FLAT, outputs a step of SHIFT
-COLUMNS = 18
+# EMBED and the LSTM layer above it, made one. PROJECT has V symbols as N_IN, E numbers of each as EMBEDDED, and as
+# output 4H values of each. The LSTM layer has no other input (N_IN is 0): V as SYMBOLS, the symbols at PLACES. Their
+# parameters lie as ever: embedding, W, R, b.
+EMBEDDED, SYMBOLS, PLACES = 18, 19, 20
+COLUMNS = 21
 
 
 class Heads(NamedTuple):
