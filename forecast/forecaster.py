@@ -58,6 +58,9 @@ class Forecaster:
         Features of the stamps, e.g. ``["month", "dayofweek", "hour"]``; see `forecast.series.roles.Declared`.
     holidays : str or iterable of str, optional
         Countries whose public holidays are flagged, e.g. "AT" or "DE-BY"; needs ``gatecast[holidays]``.
+    categorical : bool, default False
+        Whether the target is one of categories even if it holds numbers, such as the codes 0, 1, 2; texts are so
+        without being called it. Name models of categories, such as ``CategoricalLSTM()``.
 
     Attributes
     ----------
@@ -92,6 +95,7 @@ class Forecaster:
         static_data: "str | Path | pd.DataFrame | None" = None,
         calendar: Names = (),
         holidays: Names = (),
+        categorical: bool = False,
     ) -> None:
         if models is None:
             declared = any((future, historic, static, calendar, holidays))
@@ -112,6 +116,7 @@ class Forecaster:
             "static_data": static_data,
             "calendar": as_names(calendar),
             "holidays": as_names(holidays),
+            "categorical": categorical,
         }
         self.fitted_: dict[str, Fitted] = {}
         self._panel: Panel | None = None
@@ -134,7 +139,8 @@ class Forecaster:
         table = table_of(df)
         named = {option: name for option, name in self._reading.items() if name is not None}
         places = _places(table, known, self._known is not None)
-        panel = read_panel(table, **self._reading | places | {"freq": _freq(known)} | named, least=1)
+        always = {"categorical": bool(known.categories), "least": 1}
+        panel = read_panel(table, **self._reading | places | {"freq": _freq(known)} | named | always)
         return panel.with_notes(_new_series(panel, known))
 
     def fit(self, df: Data, h: int | None = None, progress: Progress | None = None) -> "Forecaster":
@@ -355,6 +361,7 @@ class Forecaster:
             tz=names.tz,
             **asdict(panel.declared),
             static_data=pd.DataFrame({names.id: panel.ids, **panel.statics}) if panel.statics else None,
+            categorical=bool(panel.categories),
         )
         forecaster._panel, forecaster.fitted_ = panel, fitted
         forecaster._known = panel

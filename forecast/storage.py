@@ -18,8 +18,9 @@ import pandas as pd
 from forecast.errors import ForecastError, ModelFileError
 from forecast.models import class_of, name_of
 from forecast.models.base import Fitted, Model
+from forecast.series.categories import are_categories
 from forecast.series.frequency import parse_frequency
-from forecast.series.panel import Columns, Panel
+from forecast.series.panel import Category, Columns, Panel
 from forecast.series.roles import Declared
 
 FORMAT = 3
@@ -211,10 +212,10 @@ def _panel_in(document: Mapping[str, Any], arrays: Arrays) -> Panel:
     return panel
 
 
-def _labels_in(document: Mapping[str, Any], y: npt.NDArray[np.float64]) -> tuple[str, ...]:
+def _labels_in(document: Mapping[str, Any], y: npt.NDArray[np.float64]) -> tuple[Category, ...]:
     """Categories of the target; files of before there were such have none."""
     labels = tuple(document.get("labels", ()))
-    expect(all(isinstance(name, str) for name in labels) and len(set(labels)) == len(labels), "a category is no text")
+    expect(are_categories(labels), "a category is neither a text nor a whole number, or there twice")
     known = np.isnan(y) | ((y >= 0) & (y < len(labels)) & (y == np.floor(y)))
     expect(not labels or known.all(), "a value is none of the categories")
     return labels

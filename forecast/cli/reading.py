@@ -28,6 +28,10 @@ class Reading:
     freq: Annotated[
         str | None, _data("--freq", metavar="ALIAS", help="Frequency: MS, ME, QS, W-SUN, D, B, h, 30min, 1 ...")
     ] = None
+    categorical: Annotated[
+        bool,
+        _data("--categorical", metavar="", help="The target is one of categories, even if it holds numbers: 0, 1, 2."),
+    ] = False
     season: Annotated[int | None, _data("--season", min=1, metavar="N", help="Steps in a season, e.g. 12.")] = None
     tz: Annotated[str | None, _data("--tz", metavar="ZONE", help="Time zone of the stamps, e.g. Europe/Vienna.")] = None
     future: Annotated[
@@ -82,6 +86,7 @@ class Reading:
             time_col=self.time_col,
             target_col=self.target_col,
             freq=self.freq,
+            categorical=self.categorical,
             season_length=self.season,
             tz=self.tz,
             future=split(self.future),

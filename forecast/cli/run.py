@@ -90,7 +90,9 @@ def run(
     limits: dict[str, Any] = {"intervals": kind, "non_negative": non_negative, "integer": integer}
 
     from forecast.forecaster import Forecaster
+    from forecast.series.categories import perhaps_codes
 
+    tell(list(filter(None, [perhaps_codes(panel)])), quiet)
     with progress_on_stderr(quiet) as progress:
         forecaster = Forecaster(methods)
         cv = forecaster.backtest(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from forecast.errors import ParameterError
 from forecast.models.base import Forecast
+from forecast.series.panel import Category
 
 _BOUND = re.compile(r"^(?P<model>.+)-(?P<side>lo|hi)-(?P<level>\d+(?:\.\d*[1-9])?)$")
 _QUANTILE = re.compile(r"^(?P<model>.+)-q-(?P<quantile>0\.\d+)$")
@@ -77,7 +78,7 @@ def column_names(
     return [name for name, _ in _columns(model, level, quantiles)]
 
 
-def probability_columns(model: str, categories: Iterable[str]) -> list[str]:
+def probability_columns(model: str, categories: Iterable[Category]) -> list[str]:
     """The columns of the probabilities of categories, e.g. ``["CategoricalLSTM-p-idle", "CategoricalLSTM-p-busy"]``."""
     return [f"{model}-p-{name}" for name in categories]
 

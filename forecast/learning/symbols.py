@@ -11,20 +11,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from forecast.learning.network import Network, aligned_zeros
+from forecast.learning.network import ALIGNED, Network, aligned_zeros
 from forecast.learning.training import History, Schedule, learn, rows_per_group
 from forecast.progress import Progress
 from forecast_kernels.jit import compile_for, provide, startable, threads
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.network.table import Heads
 from forecast_kernels.symbols.cpu import run_chunks
-from forecast_kernels.symbols.step import continue_text, simulate_paths
+from forecast_kernels.symbols.foretell import foretell_all
+from forecast_kernels.symbols.step import continue_text
 
 Array = npt.NDArray[Any]
 Symbols = npt.NDArray[np.int32]
 
 UNJUDGED = -1  # in place of a target
 SCORED = 32  # streams that are scored side by side
+GROUPS = 64  # of histories that are foretold from: enough for any number of threads to share evenly
 
 
 Pair = tuple[Symbols, Symbols]  # what comes in, and what came after each; `UNJUDGED` where none is judged
@@ -222,6 +224,42 @@ def score_symbols(network: Network, sequences: Sequence[Pair], num_threads: int 
         return ChunkRunner(network, streams.rows, 0.0, training=False).score(streams)
 
 
+def foretell(
+    network: Network,
+    histories: Sequence[Symbols],
+    h: int,
+    paths: int,
+    seed: int,
+    closed: int,
+    num_threads: int | None = None,
+) -> npt.NDArray[np.float64]:
+    """Probabilities (S, h, V) of the symbols 1 to h steps after each history, by simulation after the first step.
+
+    Parameters
+    ----------
+    network : Network
+        Of one step (T = 1).
+    histories : sequence of arrays (n,)
+        Symbols, at least one each. All are simulated with the same random numbers, whatever others there are.
+    paths : int
+        Simulated continuations of each.
+    closed : int
+        Symbols below this one never come.
+    """
+    plan = network.plan(1, 0, 0, training=False)
+    theta, V, groups = network.theta, network.layers[-1].n_out, min(len(histories), GROUPS)
+    size = -(-plan.packed // ALIGNED) * ALIGNED  # no step packs a matrix
+    work = aligned_zeros(2 * groups, size, theta.dtype).reshape(groups, 2, size)
+    indptr = np.cumsum([0, *map(len, histories)])
+    out = np.empty((len(histories), h, V))
+    with threads(num_threads):
+        startable(foretell_all)(
+            plan.table, theta, work, np.concatenate(histories), indptr, closed, paths, np.uint64(seed),
+            np.empty((groups, V)), np.empty((groups, V), theta.dtype), out,
+        )  # fmt: skip
+    return out
+
+
 class Continuation:
     """A sequence that goes on symbol by symbol, each at the same cost; the network's state is kept between calls.
 
@@ -244,15 +282,6 @@ class Continuation:
         """Let symbols come in, at least one; returns the logits (V,) of the next."""
         self._run(given, np.zeros(0, np.int32), 1.0, 0, 1.0, 0, 0)
         return self.logits
-
-    def foretell(self, h: int, paths: int, seed: int) -> npt.NDArray[np.float64]:
-        """Probabilities (h, V) of the symbols 1 to h steps ahead, by simulation after the first; the state stays."""
-        out = np.empty((h, len(self.weights)))
-        simulate_paths(
-            self.table, self.network.theta, self.work, np.empty_like(self.work), self.closed, paths, np.uint64(seed),
-            self.weights, out,
-        )  # fmt: skip
-        return out
 
     def draw(
         self, given: Symbols, length: int, temperature: float, top_k: int, top_p: float, seed: int

@@ -141,7 +141,7 @@ def _arima_steps() -> list[Callable[[], object]]:
 
 def _symbols_steps() -> list[Callable[[], object]]:
     """Small parts first; the last trains, judges and continues with a tiny network."""
-    from forecast.learning.symbols import Continuation, Streams, score_symbols, train_symbols
+    from forecast.learning.symbols import Continuation, Streams, foretell, score_symbols, train_symbols
 
     flat, wide, deep = (np.zeros((1,) * n, np.float32) for n in (1, 2, 3))
     text = np.zeros(5, np.int32)
@@ -154,7 +154,7 @@ def _symbols_steps() -> list[Callable[[], object]]:
         score_symbols(network(2), [(text, text)])
         one = Continuation(network(1), 0)
         list(one.draw(text, 2, 1.0, 0, 1.0, 0))
-        one.foretell(1, 1, 0)
+        foretell(network(1), [text], 1, 1, 0, 0)
 
     return [
         lambda: compile_for(lstm_forward, deep, wide, wide, flat, deep, deep, deep, deep, flat),

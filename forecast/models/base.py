@@ -15,7 +15,7 @@ from forecast.errors import DataError, ParameterError
 from forecast.progress import Progress, Silent
 from forecast.series.columns import listed
 from forecast.series.future import reaching
-from forecast.series.panel import Panel
+from forecast.series.panel import Category, Panel
 from forecast.series.roles import Declared
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +29,7 @@ class Forecast:
     point: Floats  # (S, h)
     quantiles: Floats  # (S, h, Q), ascending along Q; Q = 0 when none were asked for
     probabilities: Floats | None = None  # (S, h, K) of K categories, where those are forecast: points are places in
-    categories: tuple[str, ...] = ()  # (K,)
+    categories: tuple[Category, ...] = ()  # (K,)
 
     def __post_init__(self) -> None:
         if self.quantiles.shape[:2] != self.point.shape:
@@ -178,8 +178,8 @@ def check_kind(model: Model, panel: Panel, quantiles: Sequence[float] = ()) -> N
     target = panel.columns.target
     if model.is_categorical:
         raise DataError(
-            f"{model.name} forecasts categories, but column {target!r} holds numbers; turn them into texts, or pandas' "
-            "categories, if they stand for states."
+            f"{model.name} forecasts categories, but column {target!r} holds numbers; if they stand for states, "
+            "say so with --categorical (categorical=True)."
         )
     raise DataError(
         f"{model.name} forecasts numbers, but column {target!r} holds categories ({listed(panel.categories)}); take "

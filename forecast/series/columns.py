@@ -60,7 +60,7 @@ def kind_of(column: "pd.Series[Any]") -> Kind:
     return "stamps" if readable_share(texts) > 0.5 else "text"
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[object]) -> str:
     """Names in quotes, the first ten of them."""
     names = list(names)
     return ", ".join(repr(name) for name in names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -47,6 +47,7 @@ def read_panel(
     static_data: "str | Path | pd.DataFrame | None" = None,
     calendar: Names = (),
     holidays: Names = (),
+    categorical: bool = False,
     least: int = 2,
 ) -> Panel:
     """Read series from a file or a frame; what is plain is guessed, and said in the panel's ``notes``.
@@ -75,6 +76,9 @@ def read_panel(
     static_data : str, Path or DataFrame, optional
         A table of static covariates, one row for each series, with the identifier column; without ``static`` all its
         columns are taken. Columns of ``data`` itself come first.
+    categorical : bool, default False
+        Whether the target is one of categories even if it holds numbers: codes such as 0, 1, 2, which outputs carry
+        back as whole numbers.
     least : int, default 2
         Observed values that some series must have; 1 will do for histories that a fitted model forecasts from.
 
@@ -107,10 +111,15 @@ def read_panel(
     codes, ids = _identifiers(table, roles)
     stamps, zone, zone_notes = settle(times, codes, tz, frequency, table.source)
     covariates, covariate_notes = _covariates(table, roles, declared)
+    if categorical and roles.target is None:
+        raise DataError(
+            "Categories are read from one target column, but several columns are the series here; name one with "
+            "--target (target_col=), or leave out --categorical (categorical=)."
+        )
     if roles.target is None:
         rows, categories = _wide_rows(table, roles.series, stamps, covariates), None
     else:
-        categories = categories_of(table.frame[roles.target])
+        categories = categories_of(table.frame[roles.target], asked=categorical)
         y = _target(table, roles.target) if categories is None else categories.values
         rows = Rows(ids, codes, stamps, y, covariates)
     columns = Columns(roles.id or "unique_id", _time_label(roles), roles.target or "y", zone)

@@ -4,12 +4,14 @@ Notation: S series, N values of all of them, m the season length.
 """
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from forecast.series.categories import perhaps_codes
 from forecast.series.columns import listed
 from forecast.series.grid import shown
 from forecast.series.panel import Panel
@@ -61,7 +63,7 @@ def inspect(panel: Panel) -> list[Finding]:
         _short(look),
         _single(look),
         _constant(look),
-        *([_shares(panel)] if panel.categories else [_outliers(look), _signs(panel)]),
+        *([_shares(panel)] if panel.categories else [_outliers(look), _signs(panel), _codes(panel)]),
         *_covariates(panel),
     ]
     return [finding for finding in found if finding is not None]
@@ -234,10 +236,15 @@ def _outliers(look: _Look) -> Finding | None:
 
 def _shares(panel: Panel) -> Finding:
     counts = np.bincount(panel.y[~np.isnan(panel.y)].astype(np.int64), minlength=len(panel.categories))
-    shares = sorted(zip(counts / counts.sum(), panel.categories, strict=True), reverse=True)
+    shares = sorted(zip(counts / counts.sum(), panel.categories, strict=True), key=itemgetter(0), reverse=True)
     told = ", ".join(f"{name!r} {share:.1%}" for share, name in shares[:10])
     more = f" and {len(shares) - 10} more" if len(shares) > 10 else ""
     return Finding("ok", f"The values are categories: {told}{more}.")
+
+
+def _codes(panel: Panel) -> Finding | None:
+    said = perhaps_codes(panel)
+    return None if said is None else Finding("ok", said)
 
 
 def _signs(panel: Panel) -> Finding | None:

@@ -6,7 +6,7 @@ Notation: S series, N observations of all series together, n_s the length of ser
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from forecast.series.frequency import Frequency
 from forecast.series.roles import NOTHING, Declared
 
 Stamps = npt.NDArray[Any]  # datetime64[ns], or int64 for integer time
+Category: TypeAlias = str | int
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class Panel:
     is missing is unknown. `forecast.series.future.reaching` makes them complete for a horizon."""
     statics: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Name -> (S,) of static covariates: float64, NaN where unknown; or object, with None where unknown."""
-    categories: tuple[str, ...] = ()
-    """What the values of a categorical target stand for: ``y`` then holds places in it. Empty for numbers."""
+    categories: tuple[Category, ...] = ()
+    """What the values of a categorical target stand for, texts or whole numbers: ``y`` then holds places in it. Empty
+    for numbers."""
 
     def __len__(self) -> int:
         return len(self.ids)

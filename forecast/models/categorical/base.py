@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from forecast.models.base import Fitted, Forecast, Model
-from forecast.series.categories import recoded
-from forecast.series.panel import Panel
+from forecast.series.categories import are_categories, recoded
+from forecast.series.panel import Category, Panel
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,20 +29,24 @@ class CategoricalModel(Model):
 class FittedCategorical(Fitted):
     """What such a model learned."""
 
-    categories: tuple[str, ...]  # (K,) those of the data that it was fitted on
+    categories: tuple[Category, ...]  # (K,) those of the data that it was fitted on
 
     def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
         panel = recoded(panel, self.categories)
-        found = np.array([self.probabilities(panel.series(s), h) for s in range(len(panel))])
+        found = self.all_probabilities(panel, h)
         point = found.argmax(axis=2).astype(np.float64)
         return Forecast(point, np.empty((*point.shape, 0)), found, self.categories)
+
+    def all_probabilities(self, panel: Panel, h: int) -> Floats:
+        """(S, h, K) of the steps after each series."""
+        return np.array([self.probabilities(panel.series(s), h) for s in range(len(panel))])
 
     @abstractmethod
     def probabilities(self, y: Floats, h: int) -> Floats:
         """(h, K) of the steps after a history (n,) of places in ``categories``, NaN where unobserved."""
 
 
-def checked_categories(names: object) -> tuple[str, ...]:
+def checked_categories(names: object) -> tuple[Category, ...]:
     """Categories from a document.
 
     Raises
@@ -50,6 +54,6 @@ def checked_categories(names: object) -> tuple[str, ...]:
     ValueError
         If they are none.
     """
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise ValueError("the categories are no texts")
+    if not isinstance(names, list) or not names or not are_categories(names):
+        raise ValueError("the categories are neither texts nor whole numbers")
     return tuple(names)

@@ -17,7 +17,7 @@ from forecast.models.base import State
 from forecast.models.categorical.base import CategoricalModel, FittedCategorical, Floats, checked_categories
 from forecast.models.moments import check_observed
 from forecast.progress import Progress
-from forecast.series.panel import Panel
+from forecast.series.panel import Category, Panel
 
 PRIOR = 0.5  # of a count
 
@@ -25,7 +25,7 @@ PRIOR = 0.5  # of a count
 class FittedMostFrequent(FittedCategorical):
     """Nothing to keep but the categories: the counts are in the history."""
 
-    def __init__(self, model: "MostFrequent", categories: tuple[str, ...]) -> None:
+    def __init__(self, model: "MostFrequent", categories: tuple[Category, ...]) -> None:
         self.model: MostFrequent = model
         self.categories = categories
 
@@ -59,7 +59,7 @@ class MostFrequent(CategoricalModel):
 class FittedMarkovChain(FittedCategorical):
     """Transition probabilities."""
 
-    def __init__(self, model: "MarkovChain", categories: tuple[str, ...], transitions: Floats) -> None:
+    def __init__(self, model: "MarkovChain", categories: tuple[Category, ...], transitions: Floats) -> None:
         self.model: MarkovChain = model
         self.categories = categories
         self.transitions = transitions  # (K, K) from the row's category to the column's

@@ -5,7 +5,7 @@ symbol k + 1 for category k.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from forecast.errors import DataError, ParameterError
 from forecast.learning.network import Network, symbol_layers
-from forecast.learning.symbols import UNJUDGED, Continuation, Pair, Streams, Symbols, cut, train_symbols
+from forecast.learning.symbols import UNJUDGED, Pair, Streams, Symbols, cut, foretell, train_symbols
 from forecast.learning.training import History, Schedule
 from forecast.learning.warmup import warmup
 from forecast.models.base import State
 from forecast.models.categorical.base import CategoricalModel, FittedCategorical, Floats, checked_categories
 from forecast.models.moments import check_observed
 from forecast.progress import Progress
-from forecast.series.panel import Panel
+from forecast.series.panel import Category, Panel
 
 UNKNOWN = 0
 JUDGEABLE = 200  # values from which on some are held out
@@ -130,7 +130,9 @@ class CategoricalLSTM(CategoricalModel):
 class FittedCategoricalLSTM(FittedCategorical):
     """A trained network."""
 
-    def __init__(self, model: CategoricalLSTM, categories: tuple[str, ...], network: Network, history: History) -> None:
+    def __init__(
+        self, model: CategoricalLSTM, categories: tuple[Category, ...], network: Network, history: History
+    ) -> None:
         self.model: CategoricalLSTM = model
         self.categories = categories
         self.network = network
@@ -142,11 +144,20 @@ class FittedCategoricalLSTM(FittedCategorical):
         return self.history.losses
 
     def probabilities(self, y: Floats, h: int) -> Floats:
+        found: Floats = self._foretold([y], h)[0]
+        return found
+
+    def all_probabilities(self, panel: Panel, h: int) -> Floats:
+        return self._foretold([panel.series(s) for s in range(len(panel))], h)
+
+    def _foretold(self, histories: Sequence[Floats], h: int) -> Floats:
+        """(S, h, K) after each history (n,); each is simulated with the same random numbers."""
         one_step = _network(self.model, len(self.categories), 1)
         one_step.theta = self.network.theta
-        text = Continuation(one_step, closed=UNKNOWN + 1)
-        text.feed(np.append(np.int32(UNKNOWN), _symbols(y)))
-        return text.foretell(h, self.model.n_paths if h > 1 else 1, self.model.seed)[:, UNKNOWN + 1 :]
+        given = [np.append(np.int32(UNKNOWN), _symbols(y)) for y in histories]
+        paths = self.model.n_paths if h > 1 else 1
+        found = foretell(one_step, given, h, paths, self.model.seed, UNKNOWN + 1)
+        return found[:, :, UNKNOWN + 1 :]
 
     def describe(self) -> str:
         return (
