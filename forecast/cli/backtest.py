@@ -50,7 +50,7 @@ Metrics = Annotated[
         "--metrics",
         metavar="NAMES",
         help="Figures to show, joined by commas: mase, skill, owa (with the model naive2), smape, mae, rmse, rmsse, "
-        "mape, wape, pinball, crps, wql, msis, coverage.",
+        "mape, wape, pinball, crps, wql, msis, coverage; for categories: logloss, skill, brier, accuracy.",
         rich_help_panel=options.OUTPUT,
     ),
 ]
@@ -59,7 +59,7 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="WHAT",
-        help="Show a figure for each series, step or window too: the first of --metrics, or MASE.",
+        help="Show a figure for each series, step or window too: the first of --metrics, or MASE (logloss).",
         rich_help_panel=options.OUTPUT,
     ),
 ]

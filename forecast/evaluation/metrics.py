@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from forecast.errors import ParameterError
-from forecast.evaluation.categories import evaluate_categories
+from forecast.evaluation.categories import breakdown_categories, evaluate_categories
 from forecast.evaluation.losses import Codes, Losses, cell_losses, pooled_losses
 from forecast.evaluation.scoring import Scored, score
 from forecast.evaluation.summary import FAMILIES, Evaluation, check_metrics, chosen_columns
@@ -149,9 +149,9 @@ def breakdown(
     """
     if by not in BY:
         raise ParameterError(f"by is {by!r}; choose one of {', '.join(BY)}.")
-    if panel.categories:
-        raise ParameterError("Forecasts of categories are only judged all together; leave out by.")
     wanted = check_metrics(metrics)
+    if panel.categories:
+        return breakdown_categories(cv, panel, models, by, baseline, wanted)
     scored = score(cv, panel, [model.name for model in models], season_length)
     cells, width = _cells(scored, by)
     figures = _aggregated(scored, cell_losses(scored, cells), width, by)

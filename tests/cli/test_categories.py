@@ -58,3 +58,39 @@ def test_what_does_not_fit_is_one_sentence(run, states, tmp_path):
         assert result.exit_code == code
         assert sentence in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def codes(tmp_path_factory):
+    file = tmp_path_factory.mktemp("codes") / "codes.csv"
+    hours = pd.date_range("2024-01-01", periods=90, freq="h")
+    pd.DataFrame({"hour": hours, "code": np.tile([0, 0, 2, 1, 0], 18)}).to_csv(file, index=False)
+    return file
+
+
+BASELINES = ["--models", "markov-chain,most-frequent"]
+
+
+def test_codes_are_categories_where_asked_for(run, codes, tmp_path):
+    result = run("run", codes, "-h", 2, "--categorical", *BASELINES, "--output", tmp_path / "out.csv")
+    assert result.exit_code == 0, result.stderr
+    assert "3 categories: 0, 1, 2" in result.stderr
+    out = pd.read_csv(tmp_path / "out.csv")
+    assert {"MarkovChain-p-0", "MarkovChain-p-1", "MarkovChain-p-2"} <= set(out.columns)
+    told = json.loads(run("run", codes, "-h", 2, "--categorical", *BASELINES, "--json", "-q").stdout)
+    assert all(isinstance(row["MarkovChain"], int) for row in told["forecast"])
+
+
+def test_option_for_codes_is_told_of(run, codes):
+    assert "--categorical (categorical=True)" in run("inspect", codes).stdout
+    assert "The values are categories: 0 60.0%" in run("inspect", codes, "--categorical").stdout
+    told = run("run", codes, "-h", 2, "--models", "naive", "--level", "none")
+    assert "only 3 different whole numbers (0, 1, 2)" in told.stderr
+
+
+def test_backtest_tells_figures_apart(run, codes):
+    result = run("backtest", codes, "-h", 2, "--categorical", *BASELINES, "--by", "step")
+    assert result.exit_code == 0, result.stderr
+    assert "logloss by step" in result.stdout
+    shown = run("backtest", codes, "-h", 2, "--categorical", *BASELINES, "--by", "window", "--metrics", "brier").stdout
+    assert "Brier by window" in shown

@@ -12,6 +12,7 @@ from safetensors.numpy import save as dump
 from forecast import LSTM, CategoricalLSTM, Forecaster, MarkovChain, MostFrequent, Naive, read_panel
 from forecast.errors import DataError, ModelFileError, ParameterError
 from forecast.models.base import covariate_notes
+from forecast_kernels.jit import threads
 
 TWO = np.array([[0.9, 0.1], [0.3, 0.7]])
 FIVE = np.array(
@@ -127,6 +128,19 @@ def test_simulated_probabilities_of_a_first_step_are_exact_and_later_ones_near_t
     np.testing.assert_allclose(far[:, -1], MarkovChain().fit(panel).predict(panel, 12).probabilities[:, -1], atol=0.06)
 
 
+def test_series_are_forecast_together_as_each_alone():
+    panel = read(frame_of(FIVE, 60, series=70))  # more than there are groups
+    panel = panel.head(60 - np.arange(70) % 7)
+    fitted = SMALL.fit(panel)
+    for h in (1, 4):
+        together = fitted.predict(panel, h).probabilities
+        alone = [fitted.predict(panel.select(np.array([s])), h).probabilities[0] for s in range(0, 70, 9)]
+        np.testing.assert_array_equal(together[::9], alone)
+        with threads(1):
+            np.testing.assert_array_equal(fitted.predict(panel, h).probabilities, together)
+        np.testing.assert_array_equal(together[5], fitted.probabilities(panel.series(5), h))
+
+
 def test_gap_is_an_unknown_value_to_the_network():
     frame = frame_of(TWO, 300)
     holes = frame.drop(index=frame.index[50::7])
@@ -173,10 +187,37 @@ def test_baseline_can_be_named_and_metrics_chosen():
     assert evaluation.baseline == "MostFrequent"
     assert list(evaluation.shown.columns) == ["accuracy", "Brier"]
     assert "skill is the share of MostFrequent's logloss" in fc.evaluate(cv, "MostFrequent").legend()
-    with pytest.raises(ParameterError, match="leave out by"):
-        fc.evaluate(cv, by="series")
     with pytest.raises(ParameterError, match="The metric 'MASE' needs"):
         fc.evaluate(cv, metrics=["MASE"])
+
+
+def test_figures_can_be_told_apart_by_series_step_and_window():
+    frame = frame_of(FIVE, 60, series=3)
+    fc = Forecaster([MarkovChain(), MostFrequent()], freq=1)
+    cv = fc.backtest(frame, h=2, n_windows=3, refit=False)
+    p = cv[[f"MarkovChain-p-{name}" for name in "abcde"]].to_numpy()
+    loss = pd.Series(-np.log(p[np.arange(len(p)), ["abcde".index(name) for name in cv["y"]]]))
+    step, window = cv["ds"] - cv["cutoff"], cv["cutoff"].rank(method="dense").astype(int)
+    for by, keys in (("step", step), ("window", window), ("series", cv["unique_id"])):
+        table = fc.evaluate(cv, "MostFrequent", by=by)
+        name = "unique_id" if by == "series" else by
+        assert list(table.columns) == [name, "model", "logloss", "skill", "Brier", "accuracy"]
+        chosen = table[table["model"] == "MarkovChain"].set_index(name)
+        expected = loss.groupby(keys).mean()
+        assert chosen.index.tolist() == expected.index.tolist()
+        np.testing.assert_allclose(chosen["logloss"], expected)
+        plain = table[table["model"] == "MostFrequent"].set_index(name)
+        np.testing.assert_allclose(chosen["skill"], 1 - chosen["logloss"] / plain["logloss"])
+    assert list(fc.evaluate(cv, by="step", metrics=["accuracy"]).columns) == ["step", "model", "accuracy"]
+    with pytest.raises(ParameterError, match="The metric 'MASE' needs"):
+        fc.evaluate(cv, by="step", metrics=["MASE"])
+
+
+def test_steps_of_a_gap_have_no_row():
+    frame = frame_of(TWO, 60, series=1)
+    frame.loc[57, "y"] = None
+    fc = Forecaster(MostFrequent(), freq=1)
+    assert fc.evaluate(fc.backtest(frame, h=4), by="step")["step"].tolist() == [1, 3, 4]
 
 
 def test_unobserved_values_are_not_judged():
@@ -186,6 +227,34 @@ def test_unobserved_values_are_not_judged():
     cv = fc.backtest(frame, h=4)
     assert cv["y"].isna().tolist() == [False, True, False, False]
     assert any("1 of 4 test values were not observed" in note for note in fc.evaluate(cv).notes)
+
+
+# ------------------------------------------------------------------------------------------ codes
+
+
+def test_codes_come_back_as_whole_numbers_from_forecasts_backtests_and_files(tmp_path):
+    codes = states(np.tile([7, 7, 10, 3], 20))
+    fc = Forecaster([SMALL, MarkovChain()], freq=1, categorical=True)
+    cv = fc.backtest(codes, h=2, n_windows=2)
+    assert cv["y"].tolist() == [7, 7, 10, 3]
+    assert set(cv["MarkovChain"]) <= {3, 7, 10}
+    assert {"MarkovChain-p-3", "MarkovChain-p-7", "MarkovChain-p-10"} <= set(cv.columns)
+    assert fc.evaluate(cv).table["accuracy"]["MarkovChain"] >= 0.5
+    out = fc.fit(codes).predict(2)
+    assert out["MarkovChain"].dtype.kind == "i" or all(type(value) is int for value in out["MarkovChain"])
+    fc.save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+    assert loaded.panel_.categories == (3, 7, 10)
+    pd.testing.assert_frame_equal(loaded.predict(2), out)
+    pd.testing.assert_frame_equal(loaded.predict(2, df=codes.iloc[:40]), fc.predict(2, df=codes.iloc[:40]))
+    pd.testing.assert_frame_equal(loaded.fit(codes).predict(2), out)
+
+
+def test_backtest_that_was_written_can_be_evaluated(tmp_path):
+    fc = Forecaster([MarkovChain(), MostFrequent()], freq=1, categorical=True)
+    cv = fc.backtest(states(np.tile([1, 1, 0, 2], 20)), h=2, n_windows=4, output=tmp_path / "cv.csv")
+    again = pd.read_csv(tmp_path / "cv.csv")
+    pd.testing.assert_frame_equal(fc.evaluate(again).table, fc.evaluate(cv).table)
 
 
 # ------------------------------------------------------------------------------------------ what does not fit
