@@ -221,9 +221,7 @@ def test_sequence_run_in_parts_gives_the_same_bits_and_gradients():
     grads = [apart(end, N) for end in (dh_n, zero, zero)]
     for first, end in parts[::-1]:
         dof_x, dof_y = (np.full((end - first, B, 2 * N * P), np.nan) for _ in range(2))
-        slstm_backward(
-            run.R, *kept[0], kept[1], dout[first:end], dof_x, dof_y, dR, db, *grads, first, end == T, work
-        )
+        slstm_backward(run.R, *kept[0], kept[1], dout[first:end], dof_x, dof_y, dR, db, *grads, first, end == T, work)
         np.testing.assert_allclose(whole(dof_x, dof_y, N), true["pre"][first:end], **LIMITS[np.float64])
     np.testing.assert_allclose(dR, true["R"], **LIMITS[np.float64])
     np.testing.assert_allclose(db, true["b"], **LIMITS[np.float64])
