@@ -151,9 +151,7 @@ def linear_path(before: Layer, *, steps: int, inputs: int, values: int, horizon:
     return [
         Layer("flat", kernels.FLAT, inputs, steps * values, steps, source=INPUT, taps=values),
         Layer("linear", kernels.DENSE, steps * values, horizon, 1, zero=True),
-        Layer(
-            "sum", kernels.SHIFT, outputs, outputs, 1, source=before.name, second="linear", taps=outputs // horizon
-        ),
+        Layer("sum", kernels.SHIFT, outputs, outputs, 1, source=before.name, second="linear", taps=outputs // horizon),
     ]
 
 
