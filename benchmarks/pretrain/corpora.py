@@ -54,6 +54,13 @@ def _made(weight: float, seasons: Sequence[int], count: int, n: int, rng: Rng) -
     return Source("synthetic", weight, [y for _, drawn in made for y in drawn], [m for m, drawn in made for _ in drawn])
 
 
+def _steady(weight: float, seasons: Sequence[int], count: int, n: int, rng: Rng) -> Source:
+    """Synthetic series of the kind that is worth averaging, at most ten seasons long or ``n``."""
+    made = [(m, synthetic.steady(rng, count // len(seasons), max(n, min(10 * m, 1000)), m)) for m in seasons]
+    drawn = [(y[-int(rng.integers(2 * m + 4, len(y) + 1)) :], m) for m, several in made for y in several]
+    return Source("steady", weight, [y for y, _ in drawn], [m for _, m in drawn])
+
+
 def _pieces(series: Sequence[Floats], length: int) -> list[Floats]:
     """Long series cut into pieces, those without much that was observed left out."""
     cut = [y[start : start + length] for y in series for start in range(0, len(y) - length + 1, length)]
@@ -88,16 +95,17 @@ def _months(found: Real, rng: Rng) -> list[Source]:
     weekly = real.aggregated(found["weekly"], 52 / 12)
     both = monthly + weekly
     return [
-        _source("M4 Quarterly, as months", 0.3, monthly, 12),
-        _source("M4 Yearly, as months", 0.06, [y for y in found["yearly"] if len(y) >= 30], 12),
-        _source("M4 Weekly, by month", 0.1, weekly, 12),
-        _source("M4 Hourly, by 2 hours", 0.08, real.aggregated(found["hourly"], 2), 12),
+        _source("M4 Quarterly, as months", 0.26, monthly, 12),
+        _source("M4 Yearly, as months", 0.05, [y for y in found["yearly"] if len(y) >= 30], 12),
+        _source("M4 Weekly, by month", 0.09, weekly, 12),
+        _source("M4 Hourly, by 2 hours", 0.07, real.aggregated(found["hourly"], 2), 12),
         _source("M4 Hourly, by day", 0.03, real.aggregated(found["hourly"], 24), 7),
         _source("KDD, by 2 hours", 0.02, _pieces(real.aggregated(found["kdd"], 2), 600), 12),
         _source("KDD, by day", 0.02, real.aggregated(found["kdd"], 24), 7),
         _source("short pieces", 0.08, real.cut(both, 8000, 14, 60, rng), 12),
         _source("pieces with gaps", 0.03, real.with_gaps(real.cut(both, 4000, 30, 150, rng), rng), 12),
-        _made(0.28, (12,) * 8 + (7, 7, 7, 8, 9, 10, 13, 14, 16, 18, 20, 23), 8000, 150, rng),
+        _made(0.2, (12,) * 8 + (7, 7, 7, 8, 9, 10, 13, 14, 16, 18, 20, 23), 8000, 150, rng),
+        _steady(0.17, (12, 12, 12, 7), 6000, 150, rng),
     ]
 
 

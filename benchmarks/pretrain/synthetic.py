@@ -130,6 +130,24 @@ def counts(rng: Rng, S: int, n: int, m: int) -> Floats:
     return np.asarray(rng.poisson(np.minimum(rate, 1e6)) * seen, float)
 
 
+def steady(rng: Rng, S: int, n: int, m: int) -> Floats:
+    """A season that never changes around a level that hardly moves, and much noise; a third as counts.
+
+    Of such series the mean of many past seasons tells more than the last one.
+    """
+    season = _tiled(patterns(rng, S, m), n, rng)
+    season = season / np.maximum(season.std(axis=1, keepdims=True), 1e-9) * (rng.random((S, 1)) < 0.85)
+    noise = 10 ** rng.uniform(-0.5, 0.7, (S, 1))
+    moves = noise * rng.uniform(0, 0.1, (S, 1)) * (rng.random((S, 1)) < 0.5)
+    walk = np.cumsum(rng.normal(0, 1, (S, n)), axis=1) * moves
+    slope = rng.normal(0, 1.0, (S, 1)) * (rng.random((S, 1)) < 0.3) * np.arange(n) / n
+    y = season + walk + slope + rng.normal(0, 1, (S, n)) * noise
+    level = 10 ** rng.uniform(0.7, 1.7, (S, 1)) * y.std(axis=1, keepdims=True)
+    rate = 10 ** rng.uniform(0.3, 3.0, (S, 1)) * np.exp((season + walk / noise) * rng.uniform(0.02, 0.3, (S, 1)))
+    counted = rng.poisson(np.minimum(rate, 1e6))
+    return np.asarray(np.where(rng.random((S, 1)) < 0.33, counted, level + y), float)
+
+
 def standard(y: Floats) -> Floats:
     """Each row with mean 0 and variance 1, unless it is constant."""
     centred = y - y.mean(axis=1, keepdims=True)

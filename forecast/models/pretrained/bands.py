@@ -99,7 +99,7 @@ _COARSE = (("calm", "difference"), ("none", "difference"))
 BANDS = (
     Band("none", (1, 1), "series without a season", 6, 3, 12, _COARSE, scaler="last", hidden=96),
     Band("quarters", (2, 6), "seasons of 2 to 6 steps", 4, 6, 12, _COARSE, hidden=96),
-    Band("months", (7, 23), "seasons of 7 to 23 steps", 12, 4, 24, (*_COARSE, ("calm", "deviation"))),
+    Band("months", (7, 23), "seasons of 7 to 23 steps", 12, 6, 24, (*_COARSE, ("calm", "deviation"))),
     Band("weeks", (50, 55), "weeks of a year", 13, 8, 13, (("log", "deviation"),) * 2, hidden=96),
     Band(
         "hours",
