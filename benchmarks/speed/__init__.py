@@ -1,7 +1,8 @@
 """How fast gatecast is, beside the peers that forecasters use, measured in one run on one machine.
 
     python -m benchmarks.speed                       all sections
-    python -m benchmarks.speed step cold             some of them: step, cells, tutorial, panel, cold, growth
+    python -m benchmarks.speed step cold             some of them: step, cells, tutorial, panel, cold, growth,
+                                                     pretrained
     python -m benchmarks.speed --write               the same, and write the tables into README.md
     python -m benchmarks.speed step --repeats 3 --block 0.05        a smoke test
 
@@ -16,6 +17,7 @@
               network, windows and steps; peak memory.
 ``cold``      First run with an empty cache of compiled kernels, later runs, import.
 ``growth``    Time and memory of fit and predict for 10 to 100,000 short series.
+``pretrained``  Forecasts of the pretrained networks, and `forecast run` of every shipped data set.
 
 Each side of a comparison is a process of its own, and may have an environment of its own (``--torch-python`` and so on;
 by default the Python that runs this). So thread pools cannot get into each other's way, and memory can be told apart.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import benchmarks.speed
-from benchmarks.speed import cells, cold, growth, panel, readme, steps, tutorial
+from benchmarks.speed import cells, cold, growth, panel, pretrained, readme, steps, tutorial
 from benchmarks.speed.options import Options
 from benchmarks.speed.worker import ROOT
 
@@ -18,6 +18,7 @@ SECTIONS: dict[str, Callable[[Options], str]] = {
     "panel": panel.section,
     "cold": cold.section,
     "growth": growth.section,
+    "pretrained": pretrained.section,
 }
 
 
@@ -28,9 +29,7 @@ def main() -> None:
         description=benchmarks.speed.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "sections", nargs="*", metavar="SECTION", help="step, cells, tutorial, panel, cold, growth; all by default"
-    )
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; all by default")
     parser.add_argument("--write", action="store_true", help="put the tables between the markers in README.md")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="another file for --write")
     parser.add_argument("--repeats", type=int, help="turns of each side, by default as many as a section finds enough")
