@@ -18,7 +18,7 @@ from forecast_kernels.dense.cpu import dense_workspace
 from forecast_kernels.lstm.cpu import lstm_workspace
 from forecast_kernels.network import blocks
 from forecast_kernels.network import table as kernels
-from forecast_kernels.network.cells import cell_workspace
+from forecast_kernels.network.cells import cell_workspace, mlstm_memories
 
 Array = npt.NDArray[Any]
 
@@ -77,13 +77,31 @@ class Layer:
             return cell_workspace(rows, self.steps, self.n_in, self.n_out, self.heads)
         return dense_workspace(self.n_in, self.n_out) if self.kind == kernels.DENSE else 0
 
-    def own(self, rows: int, training: bool) -> int:
+    def kept(self, training: bool, carried: bool) -> int:
+        """Steps of which it keeps the state; of mLSTM, memories."""
+        if self.kind == kernels.MLSTM:
+            return mlstm_memories(self.steps, training, carried)
+        return self.steps if training else 1
+
+    def own(self, rows: int, training: bool, carried: bool) -> int:
         """Values of its private buffers for so many rows."""
-        kept = self.steps if training else 1
+        kept = self.kept(training, carried)
         if self.kind == kernels.LSTM:
             width, H = self.n_in + self.n_out, self.n_out
             return rows * ((kept + 1) * (width + H) + kept * 4 * H + 2 * H)
-        return blocks.own_size(self.kind, rows, self.steps, kept, self.n_out, self.heads)
+        past = self.taps - 1 if carried else 0
+        return blocks.own_size(self.kind, rows, self.steps, kept, self.n_out, self.heads, past)
+
+    @property
+    def empty_state(self) -> npt.NDArray[np.float32]:
+        """(Z,) the state of a row before it has seen anything, as `states.take_states` lays it out."""
+        H, P = self.n_out, self.n_out // self.heads
+        if self.kind == kernels.SLSTM:
+            return np.repeat(np.array([0, -np.inf], np.float32), [3 * H, H])
+        sizes = {
+            kernels.LSTM: 2 * H, kernels.MLSTM: H * (P + 1) + self.heads, kernels.CONV: (self.taps - 1) * H
+        }  # fmt: skip
+        return np.zeros(sizes.get(self.kind, 0), np.float32)
 
 
 def recurrent_layers(
@@ -264,8 +282,13 @@ class Network:
                 raise ParameterError(f"The weights hold {found} for {name!r}; this network needs {view.shape}.")
             view[:] = values[name]
 
-    def plan(self, rows: int, extra: int, horizon: int, training: bool) -> Plan:
-        """Lay out the workspace of a group of ``rows`` rows."""
+    @property
+    def empty_state(self) -> Array:
+        """(Z,) the state of a row before it has seen anything, of all layers."""
+        return np.concatenate([layer.empty_state for layer in self.layers]).astype(self.theta.dtype)
+
+    def plan(self, rows: int, extra: int, horizon: int, training: bool, carried: bool = False) -> Plan:
+        """Lay out the workspace of a group of ``rows`` rows; ``carried``: sequences may go on from where one ended."""
         table = np.zeros((len(self.layers), kernels.COLUMNS), np.int64)
         end = 0
 
@@ -288,8 +311,9 @@ class Network:
                 kernels.KIND: layer.kind, kernels.N_IN: layer.n_in, kernels.N_OUT: layer.n_out,
                 kernels.ACTIVATION: layer.activation, kernels.STEPS: layer.steps, kernels.THETA: self.offsets[k],
                 kernels.INPUT: values[source], kernels.OUTPUT: values[layer.name],
-                kernels.D_OUTPUT: gradients[layer.name], kernels.OWN: take(layer.own(rows, training)),
-                kernels.KEPT: layer.steps if training else 1, kernels.HEADS: layer.heads, kernels.TAPS: layer.taps,
+                kernels.D_OUTPUT: gradients[layer.name], kernels.OWN: take(layer.own(rows, training, carried)),
+                kernels.KEPT: layer.kept(training, carried), kernels.CARRIED: carried,
+                kernels.HEADS: layer.heads, kernels.TAPS: layer.taps,
                 kernels.SECOND: values[second] if second else 0,
             }  # fmt: skip
             table[k, list(row)] = list(row.values())

@@ -126,7 +126,8 @@ class ChunkRunner:
         self.network, self.per_group = network, rows_per_group(rows)
         steps, dtype = network.layers[0].steps, network.theta.dtype
         groups = math.ceil(rows / self.per_group)
-        plan = network.plan(self.per_group, 0, steps, training=True)  # judging writes the gradient of the output too
+        # judging writes the gradient of the output too
+        plan = network.plan(self.per_group, 0, steps, training=True, carried=True)
         self.heads = Heads(plan.extra, plan.target, plan.mask, 0, plan.packed, plan.n_packed, 0, 0.0, float(dropout))
         self.table, self.work = plan.table, aligned_zeros(groups, plan.size, dtype)
         self.losses = np.empty((groups, 2))

@@ -221,10 +221,18 @@ def learn(
 
 
 def predict(
-    network: Network, data: WindowData, windows: Windows, objective: Objective, num_threads: int | None = None
+    network: Network,
+    data: WindowData,
+    windows: Windows,
+    objective: Objective,
+    num_threads: int | None = None,
+    states: Array | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Forecasts (n, h, Q) of n windows, in units of ``data.y``."""
-    runner = _Runner(network, data, objective, min(512, len(windows)), training=False)
+    """Forecasts (n, h, Q) of n windows, in units of ``data.y``.
+
+    With ``states`` (lanes, Z), a window has a third number, that of the lane in whose state the network starts.
+    """
+    runner = _Runner(network, data, objective, min(512, len(windows)), training=False, states=states)
     with threads(num_threads):
         out = runner.forward(windows)
     return out.reshape(len(windows), objective.spec.horizon, len(objective.quantiles))
@@ -237,6 +245,20 @@ def judge(
     runner = _Runner(network, data, objective, min(512, len(windows)), training=False)
     with threads(num_threads):
         return runner.score(data, windows)
+
+
+def advance(
+    network: Network,
+    data: WindowData,
+    windows: Windows,
+    objective: Objective,
+    states: Array,
+    num_threads: int | None = None,
+) -> None:
+    """Let the network see windows (n, 3), each of another lane; ``states`` (lanes, Z) go on to where it ends."""
+    runner = _Runner(network, data, objective, min(512, len(windows)), training=False, states=states)
+    with threads(num_threads):
+        runner.advance(windows)
 
 
 class _Batches:
@@ -268,14 +290,23 @@ class _Batches:
 class _Runner:
     """Workspaces for batches of up to ``batch`` windows; calls the compiled network on them."""
 
-    def __init__(self, network: Network, data: WindowData, objective: Objective, batch: int, training: bool) -> None:
+    def __init__(
+        self,
+        network: Network,
+        data: WindowData,
+        objective: Objective,
+        batch: int,
+        training: bool,
+        states: Array | None = None,
+    ) -> None:
         rows = rows_per_group(batch)
         groups = math.ceil(batch / rows)
         spec, dtype = objective.spec, network.theta.dtype
-        plan = network.plan(rows, objective.extra, spec.horizon, training)
+        plan = network.plan(rows, objective.extra, spec.horizon, training, carried=states is not None)
         self.batch, self.network, self.data, self.objective, self.table = batch, network, data, objective, plan.table
         self.heads = objective.heads(plan)
         self.quantiles = np.array(objective.quantiles, dtype)
+        self.states = aligned_zeros(0, 0, dtype) if states is None else states
         self.work = aligned_zeros(groups, plan.size, dtype)
         self.base = np.empty((groups, rows, spec.horizon))
         self.scale = np.empty((groups, rows))
@@ -297,13 +328,14 @@ class _Runner:
         schedule: Schedule | None,
     ) -> tuple[Array, Array, Array]:
         """Forecasts (n, h * Q); loss and number of terms (batches, 2); norms of the gradients (batches,)."""
-        predicting = mode == kernels.PREDICT
-        totals, norms = np.zeros((0 if predicting else len(bounds) - 1, 2)), np.zeros(len(rates))
-        out = np.empty((len(windows) if predicting else 0, self.objective.spec.horizon * len(self.quantiles)))
+        judging = mode in (kernels.LEARN, kernels.SCORE)
+        totals, norms = np.zeros((len(bounds) - 1 if judging else 0, 2)), np.zeros(len(rates))
+        width = self.objective.spec.horizon * len(self.quantiles)
+        out = np.empty((len(windows) if mode == kernels.PREDICT else 0, width))
         decay, clip = (float(schedule.weight_decay), float(schedule.clip_norm)) if schedule else (0.0, 0.0)
         program, arguments = startable(kernels.run_batches), (
-            self.table, self.network.theta, self.work, *data, windows, bounds, self.objective.spec, self.heads,
-            self.quantiles, self.base, self.scale, mode, self.losses, totals, out, seeds,
+            self.table, self.network.theta, self.work, *data, self.states, windows, bounds, self.objective.spec,
+            self.heads, self.quantiles, self.base, self.scale, mode, self.losses, totals, out, seeds,
             self.gradients, self.optimizer, rates, step + 1, decay, clip, norms,
         )  # fmt: skip
         if self.needs:
@@ -337,6 +369,10 @@ class _Runner:
     def forward(self, windows: Windows) -> npt.NDArray[np.float64]:
         """Forecasts (n, h * Q)."""
         return self._all(self.data, windows, kernels.PREDICT)[0]
+
+    def advance(self, windows: Windows) -> None:
+        """Let the states go on to the ends of windows (n, 3)."""
+        self._all(self.data, windows, kernels.ADVANCE)
 
     def _all(self, data: WindowData, windows: Windows, mode: int) -> tuple[Array, Array, Array]:
         """Run all windows in their order."""

@@ -27,11 +27,12 @@ def norm(x, scale, bias, dout, heads):
     return out, gradients
 
 
-def conv(x, W, b, dout):
+def conv(x, W, b, dout, past=None):
     out, pre = unwritten(x), unwritten(x)
-    conv_forward(x, W, b, pre, out)
+    past = x[:0] if past is None else past
+    conv_forward(x, past, W, b, pre, out)
     gradients = unwritten(x), unwritten(W), unwritten(b)
-    conv_backward(x, W, pre, dout, *gradients)
+    conv_backward(x, past, W, pre, dout, *gradients)
     return out, gradients
 
 
@@ -92,6 +93,18 @@ def test_convolution_agrees_with_the_naive_reference_and_its_differences(T, K, d
     rng = np.random.default_rng(T)
     x, W, b, dout = (rng.normal(size=size) for size in ((T, 2, 3), (K, 3), 3, (T, 2, 3)))
     check(dtype, conv, naive.causal_conv, dout, x, W, b)
+
+
+@pytest.mark.parametrize(("T", "K"), [(1, 4), (2, 4), (6, 4), (5, 2)])
+def test_convolution_goes_on_from_inputs_of_before_which_are_constants(T, K):
+    rng = np.random.default_rng(T)
+    whole, W, b, dout = (rng.normal(size=size) for size in ((K - 1 + T, 2, 3), (K, 3), 3, (T, 2, 3)))
+    past, x = whole[: K - 1], whole[K - 1 :]
+    out, gradients = conv(x, W, b, dout, past)
+    np.testing.assert_allclose(out, naive.causal_conv(whole, W, b)[K - 1 :], rtol=1e-12, atol=1e-12)
+    expected = conv(whole, W, b, np.concatenate([np.zeros_like(past), dout]))[1]
+    for found, same in zip(gradients, (expected[0][K - 1 :], *expected[1:]), strict=True):
+        np.testing.assert_allclose(found, same, rtol=1e-12, atol=1e-12)
 
 
 def test_convolution_does_not_see_the_future():

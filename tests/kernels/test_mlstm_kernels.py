@@ -81,8 +81,8 @@ class Recurrent:
 class Chunkwise:
     """The chunkwise form; without a start state, nothing is carried."""
 
-    def __init__(self, length):
-        self.length = length
+    def __init__(self, length, cut=False):
+        self.length, self.cut = length, cut
 
     def forward(self, given, start=None, kept=None):
         T, B, N, P = sizes(given)
@@ -111,8 +111,8 @@ class Chunkwise:
         dC = np.zeros((B, N, P, P), q.dtype) if dC is None else dC.copy()
         dn = np.zeros((B, N, P), q.dtype) if dn is None else dn.copy()
         mlstm_chunkwise_backward(
-            q, k, v, f, self.length, self.carried, self.C, self.n, self.gates, self.out, dout, *found.values(), dC, dn,
-            self.space(),
+            q, k, v, f, self.length, self.carried, self.cut, self.C, self.n, self.gates, self.out, dout,
+            *found.values(), dC, dn, self.space(),
         )  # fmt: skip
         return found | ({"C": dC, "n": dn} if self.carried else {})
 
@@ -270,6 +270,19 @@ def test_sequence_that_starts_from_nothing_is_one_whose_start_state_is_zero():
     gradients = carried.backward(np.ones_like(out))
     for name, found in nothing.backward(np.ones_like(out)).items():
         assert_close(found, gradients[name], name)
+
+
+@pytest.mark.parametrize("length", [7, 64])
+def test_gradient_that_is_cut_is_that_of_a_final_memory_nobody_reads(length):
+    given, start = draw(30, 2, 2, 5), draw_memory(2, 2, 5)
+    whole, cut = Chunkwise(length), Chunkwise(length, cut=True)
+    out, _ = whole.forward(given, start)
+    cut.forward(given, start)
+    nobody = np.full((2, 2, 5, 5), np.nan), np.full((2, 2, 5), np.nan)
+    expected, found = whole.backward(np.ones_like(out)), cut.backward(np.ones_like(out), *nobody)
+    for name in INPUTS:
+        assert_close(found[name], expected[name], name)
+    assert np.isnan(found["C"]).all()  # neither read nor written
 
 
 @pytest.mark.parametrize("form", [Recurrent, lambda: Chunkwise(7)])

@@ -1,7 +1,8 @@
 """Causal depthwise convolution over time, followed by swish, on the CPU, forward and backward.
 
-Notation: T time, B batch rows, D columns, each with weights of its own, K width. Time-major. ``W[K - 1]`` weighs the
-step itself, ``W[0]`` the one K - 1 steps before; before the first step all is 0.
+Notation: T time, B batch rows, D columns, each with weights of its own, K width, A inputs of before. Time-major.
+``W[K - 1]`` weighs the step itself, ``W[0]`` the one K - 1 steps before. What came before the first step is given, or
+it is 0.
 """
 
 from forecast_kernels.gate.cell import swish, swish_backward
@@ -11,6 +12,7 @@ from forecast_kernels.jit import Array, kernel, wide_vectors
 @kernel
 def conv_forward(
     x: Array,  # (T, B, D) read
+    past: Array,  # (A, B, D) read: the last inputs before x; A is K - 1, or 0 where there are none
     W: Array,  # (K, D) read
     b: Array,  # (D,) read
     pre: Array,  # (T, B, D) written: before swish
@@ -19,7 +21,7 @@ def conv_forward(
     """``out[t] = swish(b + sum over k < K of W[K - 1 - k] x[t - k])``."""
     wide_vectors()
     T, B, D = x.shape
-    K = W.shape[0]
+    K, A = W.shape[0], past.shape[0]
     for t in range(T):
         for r in range(B):
             p, o = pre[t, r], out[t, r]
@@ -29,6 +31,10 @@ def conv_forward(
                 v, w = x[t - k, r], W[K - 1 - k]
                 for j in range(D):
                     p[j] += w[j] * v[j]
+            for k in range(t + 1, min(K, t + 1 + A)):
+                v, w = past[A + t - k, r], W[K - 1 - k]
+                for j in range(D):
+                    p[j] += w[j] * v[j]
             for j in range(D):
                 o[j] = swish(p[j])
 
@@ -36,6 +42,7 @@ def conv_forward(
 @kernel
 def conv_backward(
     x: Array,  # (T, B, D) read
+    past: Array,  # (A, B, D) read
     W: Array,  # (K, D) read
     pre: Array,  # (T, B, D) as forward left it; overwritten by its gradient
     dout: Array,  # (T, B, D) read: gradient of out
@@ -43,10 +50,10 @@ def conv_backward(
     dW: Array,  # (K, D) written
     db: Array,  # (D,) written
 ) -> None:
-    """Gradients of the input and the parameters."""
+    """Gradients of the input and the parameters; what came before is a constant."""
     wide_vectors()
     T, B, D = x.shape
-    K = W.shape[0]
+    K, A = W.shape[0], past.shape[0]
     for j in range(D):
         db[j] = 0
         for k in range(K):
@@ -63,3 +70,7 @@ def conv_backward(
                 for j in range(D):
                     dw[j] += p[j] * v[j]
                     dv[j] += p[j] * w[j]
+            for k in range(t + 1, min(K, t + 1 + A)):
+                v, dw = past[A + t - k, r], dW[K - 1 - k]
+                for j in range(D):
+                    dw[j] += p[j] * v[j]

@@ -324,6 +324,7 @@ def mlstm_chunkwise_backward(
     f: Array,  # (T, B, N) read
     length: int,  # L and carried as in forward
     carried: bool,
+    cut: bool,  # whether no gradient comes from what follows the sequence, nor goes to what was before
     C: Array,  # (K + 1 if carried else K - 1, B, N, P, P) read, as forward left it
     n: Array,  # (the same, B, N, P) read
     gates: Array,  # (4, T, B, N) read
@@ -334,24 +335,22 @@ def mlstm_chunkwise_backward(
     dv: Array,  # (T, B, H) written
     di: Array,  # (T, B, N) written
     df: Array,  # (T, B, N) written
-    dC: Array,  # (B, N, P, P) if carried, gradient of the final C on entry, of the start state's on return; else any
+    dC: Array,  # (B, N, P, P) of the final C on entry, of the start state's on return; any if cut, or not carried
     dn: Array,  # (B, N, P) likewise
     work: Array,  # at least mlstm_workspace(min(L, T), P) values
 ) -> None:
-    """Backpropagation; what is within a chunk is computed again. m counts as a constant, see cell.py.
-
-    Where BPTT is cut between calls, dC and dn are 0 on entry and their values on return of no use.
-    """
+    """Backpropagation; what is within a chunk is computed again. m counts as a constant, see cell.py."""
     wide_vectors()
     T, B, H = q.shape
     N = f.shape[2]
     P = H // N
     Q = _padded(P)
     dmemory, dnormaliser, rest = place(work, 0), place(work, P * Q), place(work, P * Q + Q)
+    linked = carried and not cut
     for r in range(B):
         for head in range(N):
             place_of_head = r * N + head
-            if carried:
+            if linked:
                 _load(place(dC, place_of_head * P * P), place(dn, place_of_head * P), P, dmemory, dnormaliser)
             for first in range((T - 1) // length * length, -1, -length):
                 L, at, before = min(length, T - first), (first * B + r) * H + head * P, carried or first > 0
@@ -359,10 +358,10 @@ def mlstm_chunkwise_backward(
                 kept = ((first // length - (0 if carried else 1)) * B + r) * N + head if before else 0
                 _chunk_backward(
                     place(q, at), place(k, at), place(v, at), B * H, L, P, place(gates, at_gates), T * B * N, B * N,
-                    before, carried or first + L < T, place(C, kept * P * P), place(n, kept * P),
+                    before, linked or first + L < T, place(C, kept * P * P), place(n, kept * P),
                     place(out, at), place(dout, at), dmemory, dnormaliser, place(dq, at), place(dk, at), place(dv, at),
                     place(di, at_gates), place(df, at_gates), rest,
                 )  # fmt: skip
-            if carried:
+            if linked:
                 _store(dmemory, dnormaliser, P, place(dC, place_of_head * P * P), place(dn, place_of_head * P))
     gates_backward(f, df)

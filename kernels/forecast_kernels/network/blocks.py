@@ -16,6 +16,7 @@ from forecast_kernels.network.cells import (
     slstm_own_size,
 )
 from forecast_kernels.network.table import (
+    CARRIED,
     CONV,
     D_INPUT,
     D_OUTPUT,
@@ -42,13 +43,31 @@ from forecast_kernels.network.table import (
 from forecast_kernels.norm.cpu import norm_backward, norm_forward
 
 
-def own_size(kind: int, rows: int, steps: int, kept: int, hidden: int, heads: int) -> int:
-    """Values of private buffers of a layer."""
+def own_size(kind: int, rows: int, steps: int, kept: int, hidden: int, heads: int, past: int) -> int:
+    """Values of private buffers of a layer; ``past`` are the inputs of before that a convolution keeps."""
     if kind == SLSTM:
         return slstm_own_size(rows, kept, hidden)
     if kind == MLSTM:
-        return mlstm_own_size(rows, steps, hidden, heads)
-    return {NORM: 2 * heads, CONV: hidden}.get(kind, 0) * rows * steps
+        return mlstm_own_size(rows, steps, kept, hidden, heads)
+    return {NORM: 2 * heads * steps, CONV: hidden * (steps + past)}.get(kind, 0) * rows
+
+
+@kernel
+def _conv_past(work: Array, row: Array, B: int) -> Array:
+    """The last inputs before those of the sequence, of a convolution that is carried."""
+    return view3(work, row[OWN] + row[STEPS] * B * row[N_IN], row[CARRIED] * (row[TAPS] - 1), B, row[N_IN])
+
+
+@kernel
+def conv_state(row: Array, B: int, r: int, k: int) -> tuple[int, int, int]:
+    """Piece k of the state of row r: input k of the K - 1 before the sequence; see `states.state_piece`.
+
+    Those after it are its own last ones, or where it is shorter than they are, inputs from before it.
+    """
+    T, D, A = row[STEPS], row[N_IN], row[TAPS] - 1
+    past, place = row[OWN] + T * B * D, r * D
+    last = past + (T + k) * B * D if T + k < A else row[INPUT] + (T + k - A) * B * D
+    return past + k * B * D + place, last + place, D
 
 
 @kernel
@@ -69,7 +88,7 @@ def block_forward(
     elif row[KIND] == CONV:
         K, pre = row[TAPS], view3(work, own, T, B, D)
         W, b = view2(theta, at, K, D), theta[at + K * D : at + K * D + D]
-        conv_forward(x.reshape(T, B, D), W, b, pre, out.reshape(T, B, D))
+        conv_forward(x.reshape(T, B, D), _conv_past(work, row, B), W, b, pre, out.reshape(T, B, D))
     elif row[KIND] == SLSTM:
         slstm_layer_forward(row, theta, work, B, packed)
     elif row[KIND] == MLSTM:
@@ -104,7 +123,8 @@ def block_backward(
     elif row[KIND] == CONV:
         K, pre = row[TAPS], view3(work, own, T, B, D)
         W, dW, db = view2(theta, at, K, D), view2(gradient, at, K, D), gradient[at + K * D : at + K * D + D]
-        conv_backward(x.reshape(T, B, D), W, pre, dout.reshape(T, B, D), dx.reshape(T, B, D), dW, db)
+        x3, dout3, dx3 = x.reshape(T, B, D), dout.reshape(T, B, D), dx.reshape(T, B, D)
+        conv_backward(x3, _conv_past(work, row, B), W, pre, dout3, dx3, dW, db)
     elif row[KIND] == SLSTM:
         slstm_layer_backward(row, theta, gradient, work, B, packed)
     elif row[KIND] == MLSTM:

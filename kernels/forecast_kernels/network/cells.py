@@ -6,15 +6,15 @@ the cell, ``x`` the same after the causal convolution, if there is one.
 sLSTM: gates i and f see x, gates z and o see y. mLSTM: q and k, and both gates, see x, and v sees y.
 """
 
-import numpy as np
-
 from forecast_kernels.dense.cpu import dense_backward, dense_forward
 from forecast_kernels.dense.heads import heads_backward, heads_forward, heads_workspace
 from forecast_kernels.gate.cpu import add
 from forecast_kernels.jit import Array, cell, kernel
 from forecast_kernels.matmul.cpu import DEPTH, multiply, multiply_transposed, pack, pack_transposed, packed_size
 from forecast_kernels.mlstm.chunkwise import mlstm_chunkwise_backward, mlstm_chunkwise_forward, mlstm_workspace
+from forecast_kernels.mlstm.recurrent import mlstm_recurrent_forward
 from forecast_kernels.network.table import (
+    CARRIED,
     D_INPUT,
     D_OUTPUT,
     D_SECOND,
@@ -41,9 +41,14 @@ def slstm_own_size(rows: int, kept: int, hidden: int) -> int:
     return rows * hidden * (3 * (kept + 1) + 2 + 4 * kept + 3)
 
 
-def mlstm_own_size(rows: int, steps: int, hidden: int, heads: int) -> int:
-    """Values of private buffers of an mLSTM layer: q, k, v, gates, memory between chunks, and the gradients."""
-    memories = max(1, -(-steps // CHUNK) - 1)
+def mlstm_memories(steps: int, training: bool, carried: bool) -> int:
+    """Memories that an mLSTM layer keeps: those between chunks, and where it is carried also the first and the last."""
+    chunks = -(-steps // CHUNK)
+    return (chunks + 1 if carried else max(1, chunks - 1)) if training else 1
+
+
+def mlstm_own_size(rows: int, steps: int, memories: int, hidden: int, heads: int) -> int:
+    """Values of private buffers of an mLSTM layer: q, k, v, gates, memories, and the gradients."""
     P = hidden // heads
     return rows * (7 * steps * hidden + 8 * steps * heads + heads + memories * hidden * (P + 1))
 
@@ -86,6 +91,17 @@ def _slstm_parts(packed: Array, B: int, H: int, size: int) -> tuple[int, Array, 
 
 
 @kernel
+def slstm_state(row: Array, B: int, r: int, k: int) -> tuple[int, int, int]:
+    """Piece k of the state of row r, of 4N: h of every head, then c, n and m; see `states.state_piece`."""
+    T, S, H, N = row[STEPS], row[KEPT], row[N_OUT], row[HEADS]
+    P = H // N
+    what, head = k // N, k % N
+    kept = S + 1 if what < 3 else 2
+    start = row[OWN] + min(what, 3) * H * (S + 1) * B + (head * kept * B + r) * P
+    return start, start + T % kept * B * P, P
+
+
+@kernel
 def slstm_layer_forward(
     row: Array,  # (COLUMNS,) read: the layer
     theta: Array,  # (P,) read: Wx (D, 2H) and Wy (D, 2H), heads side by side; R (N, P, 4P); b (4H,)
@@ -93,16 +109,11 @@ def slstm_layer_forward(
     B: int,  # rows
     packed: Array,  # at least cell_workspace(B, T, D, H, N) values
 ) -> None:
-    """sLSTM from the state in which nothing was seen."""
+    """sLSTM from the state that lies in its buffers."""
     T, D, H, N, at = row[STEPS], row[N_IN], row[N_OUT], row[HEADS], row[THETA]
     P = H // N
     states, m, gates, _ = _slstm_buffers(work, row, B)
     h, c, n = states[0], states[1], states[2]
-    for head in range(N):
-        for r in range(B):
-            for j in range(P):
-                h[head, 0, r, j] = c[head, 0, r, j] = n[head, 0, r, j] = 0
-                m[head, 0, r, j] = -np.inf
     span, packed_x, packed_y, of_x, of_y, rest = _slstm_parts(packed, B, H, _packed_size(D, 2 * H))
     pack(view2(theta, at, D, 2 * H), packed_x)
     pack(view2(theta, at + 2 * D * H, D, 2 * H), packed_y)
@@ -164,17 +175,29 @@ def slstm_layer_backward(
 @kernel
 def _mlstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array, Array]:
     """Private buffers: q, k, v, their gradients and a spare (7, M, H), both gates and their gradients, those of the
-    kernel, m, and the memory between chunks.
+    kernel, m, and the memories.
     """
-    T, H, N, at = row[STEPS], row[N_OUT], row[HEADS], row[OWN]
+    T, S, H, N, at = row[STEPS], row[KEPT], row[N_OUT], row[HEADS], row[OWN]
     P, M = H // N, T * B
     values, at = view3(work, at, 7, M, H), at + 7 * M * H
     raw, at = view3(work, at, 4, M, N), at + 4 * M * N
     gates, at = work[at : at + 4 * M * N].reshape(4, T, B, N), at + 4 * M * N
     m, at = view2(work, at, B, N), at + B * N
-    S = max(1, (T + CHUNK - 1) // CHUNK - 1)
     C, at = work[at : at + S * B * H * P].reshape(S, B, N, P, P), at + S * B * H * P
     return values, raw, gates, m, C, work[at : at + S * B * H].reshape(S, B, N, P)
+
+
+@kernel
+def mlstm_state(row: Array, B: int, r: int, k: int) -> tuple[int, int, int]:
+    """Piece k of the state of row r: C, n, m; see `states.state_piece`."""
+    T, S, H, N = row[STEPS], row[KEPT], row[N_OUT], row[HEADS]
+    at = row[OWN] + T * B * (7 * H + 8 * N)
+    if k == 2:
+        return at + r * N, at + r * N, N
+    whole, at = H * (H // N), at + B * N
+    count, at = (whole, at) if k == 0 else (H, at + S * B * whole)
+    last = (T + CHUNK - 1) // CHUNK % S
+    return at + r * count, at + (last * B + r) * count, count
 
 
 @kernel
@@ -196,7 +219,7 @@ def mlstm_layer_forward(
     B: int,  # rows
     packed: Array,  # at least cell_workspace(B, T, H, H, N) values
 ) -> None:
-    """mLSTM from an empty memory."""
+    """mLSTM from the memory that lies in its buffers if it is carried, else from an empty one."""
     T, H, N = row[STEPS], row[N_OUT], row[HEADS]
     values, raw, gates, m, C, n = _mlstm_buffers(work, row, B)
     W, b, Wg, bg = _mlstm_parameters(theta, row)
@@ -208,7 +231,10 @@ def mlstm_layer_forward(
     q, k, v = values[0].reshape(T, B, H), values[1].reshape(T, B, H), values[2].reshape(T, B, H)
     i, f = raw[0].reshape(T, B, N), raw[1].reshape(T, B, N)
     out = view3(work, row[OUTPUT], T, B, H)
-    mlstm_chunkwise_forward(q, k, v, i, f, CHUNK, False, C, n, m, gates, out, packed)
+    if row[CARRIED] == 1 and T == 1:
+        mlstm_recurrent_forward(q, k, v, i, f, C, n, m, gates, out)
+    else:
+        mlstm_chunkwise_forward(q, k, v, i, f, CHUNK, row[CARRIED] == 1, C, n, m, gates, out, packed)
 
 
 @kernel
@@ -228,7 +254,7 @@ def mlstm_layer_backward(
     f, di, df = raw[1].reshape(T, B, N), raw[2].reshape(T, B, N), raw[3].reshape(T, B, N)
     out, dout = view3(work, row[OUTPUT], T, B, H), view3(work, row[D_OUTPUT], T, B, H)
     mlstm_chunkwise_backward(
-        q, k, v, f, CHUNK, False, C, n, gates, out, dout, dq, dk, dv, di, df, C[0], n[0], packed
+        q, k, v, f, CHUNK, row[CARRIED] == 1, True, C, n, gates, out, dout, dq, dk, dv, di, df, C[0], n[0], packed
     )  # fmt: skip
     W, _, Wg, _ = _mlstm_parameters(theta, row)
     dW, db, dWg, dbg = _mlstm_parameters(gradient, row)

@@ -22,6 +22,7 @@ from forecast_kernels.linear.cpu import flat_backward, flat_forward, shift_backw
 from forecast_kernels.loss.cpu import loss_forward_backward
 from forecast_kernels.lstm.cpu import lstm_backward, lstm_forward
 from forecast_kernels.network.blocks import block_backward, block_forward
+from forecast_kernels.network.states import put_states, start_states, take_states
 from forecast_kernels.network.table import (
     ACTIVATION,
     D_INPUT,
@@ -59,7 +60,7 @@ from forecast_kernels.optim.cpu import adam_step, sum_gradients
 from forecast_kernels.scalars import mix
 from forecast_kernels.windows.cpu import Windowing, gather_windows
 
-LEARN, SCORE, PREDICT = 0, 1, 2
+LEARN, SCORE, PREDICT, ADVANCE = 0, 1, 2, 3
 
 # of these a program has those that its network needs
 _lstm_forward, _lstm_backward = later(lstm_forward), later(lstm_backward)
@@ -101,26 +102,6 @@ def _projection(buffer: Array, row: Array) -> tuple[Array, Array, Array]:
     embedding, at = view2(buffer, at, V, E), at + V * E
     W, at = view2(buffer, at, E, N), at + E * N + N // 4 * N  # R lies between
     return embedding, W, buffer[at : at + N]
-
-
-@kernel
-def start_states(
-    table: Array,  # (layers, COLUMNS) read
-    work: Array,  # (W,) the group's workspace: start states written
-    B: int,  # rows
-    r: int,  # the row to start
-    carried: bool,  # from the end of what `network_forward` ran last on this workspace, or from zeros
-) -> None:
-    """Set the states that recurrent layers start from, of one row."""
-    for k in range(table.shape[0]):
-        row = table[k]
-        if row[KIND] == LSTM:
-            xh, c, _, _, _ = _lstm_buffers(work, row, B)
-            last = row[STEPS] % xh.shape[0]
-            h_first, h_last = xh[0, r, row[N_IN] :], xh[last, r, row[N_IN] :]
-            for j in range(row[N_OUT]):
-                h_first[j] = h_last[j] if carried else 0
-                c[0, r, j] = c[last, r, j] if carried else 0
 
 
 @kernel
@@ -268,15 +249,16 @@ def run_group(
     exog: Array,  # (M, C) read
     spans: Array,  # (S, 3) read
     statics: Array,  # (S, Z) read
-    windows: Array,  # (B, 2) read; B may be 0
+    states: Array,  # (lanes, Z) read, and written in the mode ADVANCE: see `run_batches`
+    windows: Array,  # (B, 2 or 3) read; B may be 0
     spec: Windowing,
     heads: Heads,
     quantiles: Array,  # (Q,) read
     base: Array,  # (B, h) written
     scale: Array,  # (B,) written
     seed: np.uint64,  # of this step and group
-    mode: int,  # LEARN, SCORE or PREDICT
-    losses: Array,  # (2,) written unless predicting
+    mode: int,  # LEARN, SCORE, PREDICT or ADVANCE
+    losses: Array,  # (2,) written when learning or judging
     out: Array,  # (B, h * Q) written when predicting
 ) -> None:
     """One group of ``run_batches``."""
@@ -290,11 +272,18 @@ def run_group(
         y, indptr, levels, floors, seasons, exog, spans, statics, windows, spec, x, extra, base, scale, target, mask
     )
 
+    streams = states.shape[1] > 0
     for r in range(B):
-        start_states(table, work, B, r, False)
+        if streams:
+            put_states(table, work, B, r, states[windows[r, 2]])
+        else:
+            start_states(table, work, B, r, False)
     network_forward(table, theta, work, B, heads, mode == LEARN, seed)
     output = view2(work, final[OUTPUT], B, final[N_OUT])
-    if mode == PREDICT:
+    if mode == ADVANCE:
+        for r in range(B):
+            take_states(table, work, B, r, states[windows[r, 2]])
+    elif mode == PREDICT:
         for r in range(B):
             for k in range(h * Q):
                 out[r, k] = base[r, k // Q] + scale[r] * output[r, k]
@@ -354,16 +343,17 @@ def run_batches(
     exog: Array,  # (M, C) read
     spans: Array,  # (S, 3) read
     statics: Array,  # (S, Z) read
-    windows: Array,  # (n, 2) read: of all batches, one after the other
+    states: Array,  # (lanes, Z) where sequences start, read; where they end, written in the mode ADVANCE; Z = 0: empty
+    windows: Array,  # (n, 2 or 3) read: of all batches, one after the other; the third column is the row of states
     bounds: Array,  # (batches + 1,) read: where each batch begins and ends
     spec: Windowing,  # Windowing
     heads: Heads,  # Heads
     quantiles: Array,  # (Q,) read
     base: Array,  # (G, B, h) workspace
     scale: Array,  # (G, B) workspace
-    mode: int,  # LEARN, SCORE or PREDICT
+    mode: int,  # LEARN, SCORE, PREDICT or ADVANCE
     losses: Array,  # (G, 2) workspace
-    totals: Array,  # (batches, 2) written unless predicting: summed loss, number of terms
+    totals: Array,  # (batches, 2) written when learning or judging: summed loss, number of terms
     out: Array,  # (n, h * Q) written when predicting: float64 forecasts in units of y, Q fastest
     seeds: Array,  # (batches,) read: uint64, another one each step
     gradients: Array,  # (G, P) workspace when learning
@@ -374,7 +364,7 @@ def run_batches(
     clip: float,  # largest norm of a gradient; 0 for no clipping
     norms: Array,  # (batches,) written when learning: norms of the gradients, up to one that is NaN or infinite
 ) -> None:
-    """Batch after batch: gather, forward, and learn from it, or judge, or forecast.
+    """Batch after batch: gather, forward, and learn from it, or judge, or forecast, or keep its final states.
 
     A batch is cut into G groups of at most B rows, which run in parallel. Learning stops at a gradient that is not
     finite.
@@ -386,11 +376,11 @@ def run_batches(
             at = min(begin + g * B, end)
             to = min(at + B, end)
             run_group(
-                table, theta, gradients[g], work[g], y, indptr, levels, floors, seasons, exog, spans, statics,
+                table, theta, gradients[g], work[g], y, indptr, levels, floors, seasons, exog, spans, statics, states,
                 windows[at:to], spec, heads, quantiles, base[g], scale[g], mix(seeds[k], np.uint64(g)), mode,
                 losses[g], out[at:to],
             )  # fmt: skip
-        if mode != PREDICT:
+        if mode in (LEARN, SCORE):
             learns = mode == LEARN
             norm = finish_batch(
                 losses, totals[k], learns, theta, gradients, optimizer, rates, step, k, weight_decay, clip

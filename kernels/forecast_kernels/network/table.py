@@ -22,7 +22,9 @@ HEADS, TAPS = 16, 17  # N of NORM, SLSTM and MLSTM; K of CONV, values of a patch
 # output 4H values of each. The LSTM layer has no other input (N_IN is 0): V as SYMBOLS, the symbols at PLACES. Their
 # parameters lie as ever: embedding, W, R, b.
 EMBEDDED, SYMBOLS, PLACES = 18, 19, 20
-COLUMNS = 21
+CARRIED = 21  # 1: the sequence may go on from the end of another, see states.py; 0: it starts from nothing. (LSTM and
+# SLSTM, whose start state costs nothing, do not look.) KEPT counts steps of which the state is kept; of MLSTM, memories
+COLUMNS = 22
 
 
 class Heads(NamedTuple):

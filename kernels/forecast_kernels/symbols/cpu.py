@@ -12,7 +12,8 @@ from numba import prange
 
 from forecast_kernels.jit import Array, flush_denormals, kernel, parallel_kernel
 from forecast_kernels.loss.cpu import cross_entropy_forward_backward
-from forecast_kernels.network.cpu import LEARN, finish_batch, later_network_backward, network_forward, start_states
+from forecast_kernels.network.cpu import LEARN, finish_batch, later_network_backward, network_forward
+from forecast_kernels.network.states import start_states
 from forecast_kernels.network.table import D_OUTPUT, INPUT, N_OUT, OUTPUT, STEPS, Heads, view2
 from forecast_kernels.scalars import mix
 
