@@ -16,6 +16,7 @@ from forecast.evaluation.ready import calibration_notes, make_ready
 from forecast.models import create
 from forecast.models.base import Fitted, Model, compile_kernels, covariate_notes
 from forecast.progress import Progress, Silent
+from forecast.series.append import extended
 from forecast.series.columns import listed
 from forecast.series.frame import as_names, read_panel, table_of
 from forecast.series.future import with_future
@@ -171,6 +172,56 @@ class Forecaster:
         fitted = {model.name: model.fit(panel, h, progress) for model in self.models}
         self._panel, self.fitted_ = panel.with_notes(covariate_notes(self.models, panel)), fitted
         return self
+
+    def update(self, df: Data) -> "Forecaster":
+        """Put newer rows behind the histories; what was learned is kept, and ``predict`` forecasts from their new ends.
+
+        Models with ``stream=True`` (LSTM, XLSTM) see the new rows alone, and their forecasts then cost the same however
+        long the histories are; all others forecast from the longer histories, as ``predict`` does with ``df``.
+
+        Parameters
+        ----------
+        df : path, DataFrame, Series or Panel
+            Rows after the last stamp of each series, in the columns of ``fit``; a series may have none, and steps
+            without a row, or with an empty target, are unobserved. Static covariates stay as they were.
+
+        Returns
+        -------
+        Forecaster
+            This object; without rows, or without a value in them, nothing changes.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        DataError
+            If rows overlap with the histories, lie off their grid, or belong to a series that is not among them.
+        """
+        if not self.fitted_:
+            raise NotFittedError("This Forecaster is not fitted; call fit before update.")
+        before = self.panel_
+        newer = self._newer(df, before)
+        if newer is None:
+            return self
+        panel = extended(before, newer)
+        for fitted in self.fitted_.values():
+            fitted.update(panel, before)
+        self._panel = panel
+        return self
+
+    def _newer(self, df: Data, known: Panel) -> Panel | None:
+        """Rows that follow a panel, read as it was; None if they hold no value."""
+        if isinstance(df, Panel):
+            return df
+        table = table_of(df)
+        named = {option: name for option, name in self._reading.items() if name is not None}
+        fixed = {"freq": _freq(known), "static": (), "static_data": None}
+        places = _places(table, known, strictly=True)
+        target = named.get("target_col") or places.get("target_col")
+        columns = [target] if target in table.frame else [str(name) for name in known.ids if name in table.frame]
+        if columns and table.frame[columns].isna().all(axis=None):
+            return None
+        return read_panel(table, **self._reading | places | named | fixed, least=1)
 
     def predict(
         self,

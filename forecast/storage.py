@@ -72,6 +72,7 @@ def load(path: str | Path) -> tuple[Panel, dict[str, Fitted]]:
             prefix = f"model.{k}."
             own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
             fitted[model.name] = kind.fitted_type.from_state(model, own, entry["state"])
+            fitted[model.name].resume(panel)
     return panel, fitted
 
 

@@ -10,7 +10,7 @@ from forecast.cli.backtest import backtest
 from forecast.cli.data import data
 from forecast.cli.errors import Commands
 from forecast.cli.facts import inspect
-from forecast.cli.fit import fit, predict
+from forecast.cli.fit import fit, predict, update
 from forecast.cli.run import run
 from forecast.cli.system import info, warmup
 from forecast.cli.text import text
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help"]},
 )
-for command in (run, backtest, fit, predict, inspect, data, warmup, info):
+for command in (run, backtest, fit, predict, update, inspect, data, warmup, info):
     app.command()(command)
 app.add_typer(text, name="text")
 

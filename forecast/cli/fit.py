@@ -1,4 +1,4 @@
-"""``forecast fit`` and ``forecast predict``: learn now, forecast later."""
+"""``forecast fit``, ``forecast update`` and ``forecast predict``: learn now, forecast later."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,24 @@ from forecast.cli.files import TABLES, check_place, write_frame
 from forecast.cli.progress import progress_on_stderr
 from forecast.cli.reading import GUESSED, Reading, reads
 from forecast.cli.screen import forecast_parts, records, say, show, show_json, tell
+from forecast.words import counted
 
 ModelOut = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Write the fitted models to this file.")]
 ModelIn = Annotated[
     Path, typer.Argument(metavar="MODEL", exists=True, dir_okay=False, help="A file that 'forecast fit' wrote.")
+]
+NewRows = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Rows after the last stamp of each series in MODEL, in the columns that 'forecast fit' read.",
+    ),
+]
+UpdatedOut = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the result to this file and leave MODEL as it is."),
 ]
 Newer = Annotated[
     Path | None,
@@ -42,6 +56,7 @@ def fit(
     seed: options.Seed = None,
     members: options.Members = None,
     finetune: options.Finetune = None,
+    stream: options.Stream = False,
     device: options.Device = "auto",
     reading: Reading = GUESSED,
     as_json: options.Json = False,
@@ -52,7 +67,7 @@ def fit(
     Example: forecast fit sales.csv -h 12 --models lstm,auto-arima -o sales.model
     """
     check_place("--output", output, source=file)
-    wanted = options.given(seed, device, members, finetune)
+    wanted = options.given(seed, device, members, finetune, stream)
     methods = options.models_of(models, wanted)
     panel = reading.panel(file, quiet)
     methods, _ = options.suited(panel, methods, models, "none", wanted)
@@ -69,6 +84,37 @@ def fit(
     elif not quiet:
         show("\n".join(f"{name}: {text}" if text else name for name, text in learned.items()))
         say(f"Wrote {output}; forecast with: forecast predict {output} -h {horizon or panel.season_length}")
+
+
+def update(
+    model: ModelIn,
+    file: NewRows,
+    output: UpdatedOut = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Put the newer rows in FILE behind the histories in MODEL; what was learned is kept.
+
+    Example: forecast update sales.model sales-of-today.csv
+    """
+    place = output or model
+    check_place("--output" if output else "MODEL", place, source=file)
+
+    from forecast.forecaster import Forecaster
+    from forecast.models.base import compile_kernels
+
+    forecaster = Forecaster.load(model)
+    before = forecaster.panel_.lengths
+    with progress_on_stderr(quiet) as progress:
+        compile_kernels([fitted.model for fitted in forecaster.fitted_.values()], progress)
+        forecaster.update(file)
+    added = forecaster.panel_.lengths - before
+    forecaster.save(place)
+    if as_json:
+        show_json({"data": facts_of(forecaster.panel_), "model": str(place), "added": int(added.sum())})
+    elif not quiet:
+        steps, series = counted(int(added.sum()), "step"), counted(int((added > 0).sum()), "series", "series")
+        say(f"Added {steps} to {series} and wrote {place}; forecast with: forecast predict {place} -h N")
 
 
 def predict(

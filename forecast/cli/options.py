@@ -19,7 +19,11 @@ COVARIATE_MODELS = "lstm,auto-arima,seasonal-naive"  # the default where covaria
 CATEGORICAL_MODELS = "categorical-lstm,markov-chain,most-frequent"  # the default where the target is no number
 DEFAULT_LEVELS = "80,95"
 AUTO = "auto"
-_OF_NETWORKS = (("n_members", "--members", "lstm"), ("finetune_steps", "--finetune", "pretrained"))
+_OF_NETWORKS = (  # field, option, what to add
+    ("n_members", "--members", "lstm"),
+    ("finetune_steps", "--finetune", "pretrained"),
+    ("stream", "--stream", "lstm or xlstm"),
+)
 
 File = Annotated[
     Path,
@@ -114,6 +118,16 @@ Finetune = Annotated[
         rich_help_panel=MODELS,
     ),
 ]
+Stream = Annotated[
+    bool,
+    typer.Option(
+        "--stream",
+        metavar="",
+        help="LSTM and XLSTM forecast from the whole history and keep the state it ends in: 'forecast update' then "
+        "costs a step for each new row.",
+        rich_help_panel=MODELS,
+    ),
+]
 Device = Annotated[
     str,
     typer.Option(
@@ -149,9 +163,14 @@ def with_future_data(panel: "Panel", file: Path | None, horizon: int) -> "Panel"
     return panel if file is None else with_future(panel, file, horizon)
 
 
-def given(seed: int | None, device: str, members: int | None, finetune: int | None) -> dict[str, Any]:
+def given(
+    seed: int | None, device: str, members: int | None = None, finetune: int | None = None, stream: bool = False
+) -> dict[str, Any]:
     """What models are told, where they have such an option; an option that was not typed is left out."""
-    typed = {"seed": seed, "device": _device(device), "n_members": members, "finetune_steps": finetune}
+    typed = {
+        "seed": seed, "device": _device(device), "n_members": members, "finetune_steps": finetune,
+        "stream": stream or None,
+    }  # fmt: skip
     return {name: value for name, value in typed.items() if value is not None}
 
 
@@ -164,9 +183,8 @@ def models_of(names: str, wanted: Mapping[str, Any]) -> "list[Model]":
         raise ParameterError(f"--models is {names!r}; name at least one, e.g. --models lstm,seasonal-naive.")
     for field, option, suited_to in _OF_NETWORKS:
         if field in wanted and not any(hasattr(model, field) for model in models):
-            raise ParameterError(
-                f"{option} is {wanted[field]}, but none of --models {names} takes it; add {suited_to}."
-            )
+            typed = option if wanted[field] is True else f"{option} {wanted[field]}"
+            raise ParameterError(f"{typed} is for none of --models {names}; add {suited_to}.")
     return [_with_options(model, wanted) for model in models]
 
 

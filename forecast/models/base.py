@@ -90,6 +90,21 @@ class Fitted(ABC):
             )
         return forecast
 
+    def update(self, panel: Panel, before: Panel) -> None:  # noqa: B027 - most models have nothing to keep
+        """Take note that the histories ``before`` have grown to ``panel``: the same series, with newer values.
+
+        What was learned stays as it is. Models that keep a state see the new values alone.
+        """
+
+    def resume(self, panel: Panel) -> None:  # noqa: B027 - as ``update``
+        """Take note of the histories that stand in the file which this was rebuilt from.
+
+        Raises
+        ------
+        ValueError
+            If what was rebuilt does not fit them.
+        """
+
     @abstractmethod
     def _predict(self, panel: Panel, h: int, quantiles: tuple[float, ...]) -> Forecast:
         """``predict`` of checked arguments; ``panel.ahead`` is complete for ``h`` if the model uses covariates."""

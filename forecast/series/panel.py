@@ -87,9 +87,21 @@ class Panel:
         """The panel as it was earlier: the first ``lengths[s]`` values (at least 1) of each series, nothing ahead."""
         return self._gathered(np.arange(len(self)), np.minimum(lengths, self.lengths))
 
-    def _gathered(self, chosen: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> "Panel":
+    def tail(self, lengths: npt.NDArray[np.int64], keep: npt.NDArray[np.int64] | None = None) -> "Panel":
+        """The last ``lengths[s]`` values (at least 1) of each series, or of those at positions ``keep`` (S',)."""
+        chosen = np.arange(len(self)) if keep is None else keep
+        kept = np.minimum(lengths, self.lengths[chosen])
+        skipped = self.lengths[chosen] - kept
+        tail = self._gathered(chosen, kept, skipped)
+        starts = self.frequency.shift(tail.starts, skipped)
+        return replace(tail, starts=starts, ahead={name: values[chosen] for name, values in self.ahead.items()})
+
+    def _gathered(
+        self, chosen: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], skipped: npt.NDArray[np.int64] | int = 0
+    ) -> "Panel":
+        """Some series, of each so many values after those that are skipped; stamps are those of the first of all."""
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        rows = np.arange(indptr[-1]) + np.repeat(self.indptr[chosen] - indptr[:-1], lengths)
+        rows = np.arange(indptr[-1]) + np.repeat(self.indptr[chosen] + skipped - indptr[:-1], lengths)
         return replace(
             self,
             ids=self.ids[chosen],

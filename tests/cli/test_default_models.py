@@ -48,4 +48,4 @@ def test_finetune_is_for_pretrained_networks(run, table, tmp_path):
         "fit", table, "-h", 3, "--target", "value", "--models", "naive", "--finetune", 2, "-o", tmp_path / "n"
     )
     assert refused.exit_code == 2
-    assert "--finetune is 2, but none of --models naive takes it; add pretrained." in refused.stderr
+    assert "--finetune 2 is for none of --models naive; add pretrained." in refused.stderr

@@ -94,4 +94,40 @@ def test_members_without_a_network_are_a_mistake(run, air, tmp_path, command):
     needed = ("-o", tmp_path / "m") if command == "fit" else ("-h", 2)
     result = run(command, air, *needed, "--models", "naive", "--members", 3)
     assert result.exit_code == 2
-    assert "--members is 3, but none of --models naive takes it; add lstm." in result.stderr
+    assert "--members 3 is for none of --models naive; add lstm." in result.stderr
+
+
+def test_update_puts_rows_behind_the_history_and_predict_goes_on_from_them(run, model, csv):
+    newer = csv("timestamp,value", "1961-01-01,450", "1961-02-01,400", name="newer.csv")
+    result = run("update", model, newer)
+    assert result.exit_code == 0
+    assert f"Added 2 steps to 1 series and wrote {model}" in " ".join(result.stderr.split())
+    document = json.loads(run("predict", model, "-h", 1, "--json", "--level", "none").stdout)
+    (row,) = document["forecast"]
+    assert row["timestamp"] == "1961-03-01T00:00:00"
+    assert row["Naive"] == 400.0
+
+
+def test_update_of_a_stream_gives_what_the_whole_history_gives(run, air, tmp_path, csv):
+    lines = air.read_text().splitlines()
+    start, end = csv(*lines[:-5], name="start.csv"), csv(lines[0], *lines[-5:], name="end.csv")
+    file, other = tmp_path / "stream.model", tmp_path / "updated.model"
+    assert run("fit", start, "-h", 12, "--models", "lstm", "--stream", "-o", file, "-q").exit_code == 0
+    assert json.loads(run("update", file, end, "-o", other, "--json", "-q").stdout)["added"] == 5
+    run("predict", other, "-h", 12, "--output", tmp_path / "a.csv", "-q")
+    run("predict", file, "-h", 12, air, "--output", tmp_path / "b.csv", "-q")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "b.csv"), rtol=1e-5)
+
+
+def test_update_with_rows_that_are_there_already_leaves_the_file(run, air, model):
+    before = model.read_bytes()
+    result = run("update", model, air)
+    assert result.exit_code == 3
+    assert "its history reaches to 1960-12-01; give only rows after that." in " ".join(result.stderr.split())
+    assert model.read_bytes() == before
+
+
+def test_stream_needs_a_network(run, air, tmp_path):
+    result = run("fit", air, "--models", "naive", "--stream", "-o", tmp_path / "m")
+    assert result.exit_code == 2
+    assert "--stream is for none of --models naive; add lstm or xlstm." in " ".join(result.stderr.split())

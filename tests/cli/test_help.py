@@ -14,7 +14,18 @@ READERS = ["run", "backtest", "fit", "inspect"]
 
 
 def test_program_has_the_promised_commands():
-    assert list(COMMANDS) == ["run", "backtest", "fit", "predict", "inspect", "data", "warmup", "info", "text"]
+    assert list(COMMANDS) == [
+        "run",
+        "backtest",
+        "fit",
+        "predict",
+        "update",
+        "inspect",
+        "data",
+        "warmup",
+        "info",
+        "text",
+    ]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -29,7 +29,7 @@ class FittedPretrained(FittedNetwork):
         super().__init__(model, band.config(season), networks_of(band, season, thetas), histories, band.inputs(season))
         self.season = season
 
-    def view(self, member: int) -> LSTM:
+    def config(self, member: int) -> LSTM:
         return band_of(self.season).config(self.season, member)
 
     @property

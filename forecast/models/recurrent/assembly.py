@@ -1,6 +1,6 @@
 """From a config with nothing left to choose to what training takes: network, objective, data, windows, schedule."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,22 +43,27 @@ def transform_of(resolved: "PatchNetwork", member: int) -> str:
     return "none" if resolved.transform == "calm" and member % 2 else resolved.transform
 
 
-def window_data(
-    resolved: "PatchNetwork", transform: str, panel: Panel, exog: Arrays
-) -> tuple[WindowData, npt.NDArray[np.bool_]]:
-    """What windows are gathered from, and which series are in logarithms."""
-    seasons = np.full(len(panel), resolved.season_length, np.int64)
-    return data_of(panel.y, panel.indptr, seasons, transform, exog)
+class Measures(NamedTuple):
+    """How a network sees series."""
+
+    log: npt.NDArray[np.bool_]  # (S,) whether in logarithms
+    levels: npt.NDArray[np.float64]  # (S, 2) centre and spread, of the logarithms where there are
+    floors: npt.NDArray[np.float64]  # (S,) smallest spread of a window
 
 
-def data_of(
-    y: npt.NDArray[np.float64],
-    indptr: npt.NDArray[np.int64],
-    seasons: npt.NDArray[np.int64],
-    transform: str,
-    exog: Arrays,
-) -> tuple[WindowData, npt.NDArray[np.bool_]]:
-    """`window_data` of series in flat arrays, each with a season (S,) of its own, 0 for none."""
+def measured(resolved: "PatchNetwork", transform: str, panel: Panel) -> Measures:
+    """What the histories of a panel suggest."""
+    return _measured(panel.y, panel.indptr, _seasons(resolved, panel), transform)[0]
+
+
+def _seasons(resolved: "PatchNetwork", panel: Panel) -> npt.NDArray[np.int64]:
+    return np.full(len(panel), resolved.season_length, np.int64)
+
+
+def _measured(
+    y: npt.NDArray[np.float64], indptr: npt.NDArray[np.int64], seasons: npt.NDArray[np.int64], transform: str
+) -> tuple[Measures, npt.NDArray[np.float64]]:
+    """The measures, and the values (N,) in logarithms where these say so."""
     log = np.zeros(len(seasons), bool)
     if transform == "log":
         log = allows_log(y, indptr)
@@ -70,7 +75,30 @@ def data_of(
     # A window that hardly moves is not blown up: 5 % of the series' own spread, or of its level's last digits.
     floors = np.maximum(0.05 * stats[:, 1], 1e-3 * np.abs(stats[:, 0]) + 1e-9)
     stats[:, 1] = np.maximum(stats[:, 1], floors)
-    return WindowData(y, indptr, stats, floors, seasons, *exog), log
+    return Measures(log, stats, floors), y
+
+
+def window_data(
+    resolved: "PatchNetwork", transform: str, panel: Panel, exog: Arrays, measures: Measures | None = None
+) -> tuple[WindowData, npt.NDArray[np.bool_]]:
+    """What windows are gathered from, and which series are in logarithms; by default as the panel suggests."""
+    return data_of(panel.y, panel.indptr, _seasons(resolved, panel), transform, exog, measures)
+
+
+def data_of(
+    y: npt.NDArray[np.float64],
+    indptr: npt.NDArray[np.int64],
+    seasons: npt.NDArray[np.int64],
+    transform: str,
+    exog: Arrays,
+    measures: Measures | None = None,
+) -> tuple[WindowData, npt.NDArray[np.bool_]]:
+    """`window_data` of series in flat arrays, each with a season (S,) of its own, 0 for none."""
+    if measures is None:
+        measures, y = _measured(y, indptr, seasons, transform)
+    else:
+        y = transformed(y, indptr, measures.log)
+    return WindowData(y, indptr, measures.levels, measures.floors, seasons, *exog), measures.log
 
 
 def training_windows(resolved: "PatchNetwork", panel: Panel) -> tuple[WindowsBetween, Windows]:

@@ -16,7 +16,7 @@ from forecast.learning.warmup import warmup
 from forecast.learning.weights import read_weights
 from forecast.models.base import Model
 from forecast.models.recurrent.assembly import build_network, schedule_of, training_windows, transform_of, window_data
-from forecast.models.recurrent.checks import check_config
+from forecast.models.recurrent.checks import check_config, check_stream
 from forecast.models.recurrent.defaults import (
     choose_patching,
     choose_season,
@@ -83,7 +83,8 @@ class PatchNetwork(Context):
     season (or step); "none"; "auto": of weekly series, and of monthly and coarser ones where these are few or calm. Of
     several members with "calm" every second one sees no logarithms, so that they err differently."""
     scaler: str = "auto"
-    """Centre of a window: "last" value, "mean" of the context, whole "series", "none"; "auto": mean with a season."""
+    """Centre of a window: "last" value, "mean" of the context, whole "series", "none"; "auto": mean with a season, and
+    of a ``stream`` the series."""
     unit: str = "auto"
     """What a centred window is measured in: the mean square "deviation" from its centre, the mean "difference" from the
     value one season (or step) ago, as MASE is, or "auto": the difference for many monthly or coarser series."""
@@ -91,6 +92,12 @@ class PatchNetwork(Context):
     """Whether the network sees which values are observed."""
     covariates: bool = True
     """Whether the network uses the covariates that the panel declares."""
+    stream: bool = False
+    """For rows that keep coming in: forecast from the whole history, not from the last ``context_length`` values alone
+    (those are what training sees), and keep the state in which it ends, so that new rows cost a step each and a
+    forecast costs the same however long the history is. Level, spread and logarithms of a series stay as they were in
+    ``fit``: ``scaler`` must be "series" or "none". Of covariates, static ones alone. It takes the memory of
+    ``patch_length`` states a series."""
     learning_rate: float = 2e-3
     """Adam's step size."""
     schedule: str = "cosine"
@@ -152,6 +159,8 @@ class PatchNetwork(Context):
         check_device(self.device, "device='cpu'")
         warmup(progress, *self.kernels)
         resolved = self._resolved(panel, h)
+        if self.stream:
+            check_stream(self, panel)
         inputs = Inputs.learn(panel) if self.covariates else Inputs()
         windows, held_out = training_windows(resolved, panel)
         known = panel.head(np.maximum(panel.lengths - self.val_size, 1))  # no held-out value is a target of training
@@ -178,7 +187,10 @@ class PatchNetwork(Context):
                 networks.append(network)
         finally:
             progress.finish()
-        return self.fitted_type(self, resolved, networks, histories, inputs)
+        fitted = self.fitted_type(self, resolved, networks, histories, inputs)
+        if self.stream:
+            fitted.start(panel)
+        return fitted
 
     @property
     def uses_covariates(self) -> bool:
@@ -207,7 +219,11 @@ class PatchNetwork(Context):
             season_length=season,
             head_size=hidden if self.head_size is None else self.head_size,
             transform=choose_transform(panel) if self.transform == "auto" else self.transform,
-            scaler=("mean" if season else "last") if self.scaler == "auto" else self.scaler,
+            scaler=self._scaler(season) if self.scaler == "auto" else self.scaler,
             unit=choose_unit(panel) if self.unit == "auto" else self.unit,
             weights=None,
         )
+
+    def _scaler(self, season: int) -> str:
+        """A stream's cannot move with the window."""
+        return "series" if self.stream else "mean" if season else "last"

@@ -10,6 +10,8 @@ import numpy as np
 
 from forecast.errors import ParameterError
 from forecast.learning.training import LOSSES, SCHEDULES
+from forecast.series.columns import listed
+from forecast.series.panel import Panel
 from forecast_kernels.windows import cpu as kernels
 
 if TYPE_CHECKING:
@@ -66,9 +68,19 @@ def check_config(model: "PatchNetwork") -> None:
     whose = f"{type(model).__name__}'s"
     if model.point == "mean" and model.loss not in ("quantile", "squared"):
         raise ParameterError(f"{whose} loss {model.loss!r} learns no mean; take loss='quantile' or leave point out.")
-    for name in ("mask_input", "covariates", "linear_path"):
+    for name in ("mask_input", "covariates", "linear_path", "stream"):
         if not isinstance(getattr(model, name), bool):
             raise ParameterError(f"{whose} {name} is {getattr(model, name)!r}; it must be True or False.")
+    if model.stream and model.scaler not in ("auto", "series", "none"):
+        raise ParameterError(
+            f"{whose} scaler {model.scaler!r} moves with the window, which stream=True cannot follow; take "
+            "scaler='series' or 'none', or leave it out."
+        )
+    if model.stream and model.linear_path:
+        raise ParameterError(
+            f"{whose} linear_path=True looks at the values of a whole context, which stream=True does not keep; take "
+            "one of them."
+        )
     if not _are_probabilities(model.quantiles):
         raise ParameterError(
             f"{whose} quantiles are {model.quantiles}; they must ascend strictly between 0 and 1 and hold 0.5."
@@ -78,6 +90,22 @@ def check_config(model: "PatchNetwork") -> None:
         raise ParameterError(f"{whose} patch_length {patch} is longer than its context_length {context}.")
     if model.early_stopping_patience and not model.val_size:
         raise ParameterError(f"{whose} early_stopping_patience needs val_size: the values held out to judge by.")
+
+
+def check_stream(model: "PatchNetwork", panel: Panel) -> None:
+    """Refuse covariates that change with time: their means move with the window.
+
+    Raises
+    ------
+    ParameterError
+        With their names.
+    """
+    moving = panel.declared.known + panel.declared.historic
+    if model.covariates and moving:
+        raise ParameterError(
+            f"{model.name} with stream=True takes no covariates that change with time, but the data declare "
+            f"{listed(moving)}; give covariates=False, or stream=False."
+        )
 
 
 def _are_probabilities(values: Any) -> bool:

@@ -12,7 +12,10 @@ import numpy.typing as npt
 from forecast.learning.training import WindowData
 
 Floats = npt.NDArray[np.float64]
-Block = Callable[[WindowData, npt.NDArray[np.int64]], Floats]
+Ints = npt.NDArray[np.int64]
+Block = Callable[[WindowData, Ints, int, Ints], Floats]
+"""Forecasts (S', horizon, K) by data (S' series) and their cutoffs (S',), the last so many values before which are
+forecasts that were fed back, and the series (S',) of the panel that they go on from."""
 
 PATHS = 200  # sample paths: the 2.5 % quantile then rests on five of them
 
@@ -60,7 +63,7 @@ def simulate(
     the forecast distribution of its own past, so that uncertainty accumulates.
     """
     middle = int(np.argmin(np.abs(grid - 0.5)))
-    point = _roll(block, data, tail, h, horizon, lambda out: out[:, :, middle])
+    point = _roll(block, data, np.arange(len(data.indptr) - 1), tail, h, horizon, lambda out: out[:, :, middle])
     if not quantiles:
         return point, np.empty((*point.shape, 0))
 
@@ -83,13 +86,13 @@ def simulate(
             np.repeat(data.spans[s : s + 1], PATHS, axis=0),
             np.repeat(data.statics[s : s + 1], PATHS, axis=0),
         )
-        paths = _roll(block, alone, tail, h, horizon, draw)
+        paths = _roll(block, alone, np.full(PATHS, s), tail, h, horizon, draw)
         spread[s] = np.quantile(paths, quantiles, axis=0).T
     return point, spread
 
 
 def _roll(
-    block: Block, data: WindowData, tail: int, h: int, horizon: int, choose: Callable[[Floats], Floats]
+    block: Block, data: WindowData, series: Ints, tail: int, h: int, horizon: int, choose: Callable[[Floats], Floats]
 ) -> Floats:
     """Forecast block after block, each seeing what ``choose`` made of the block before: (S, h)."""
     lengths = np.diff(data.indptr)
@@ -102,6 +105,6 @@ def _roll(
     spans[:, 0] += (lengths - tail)[: len(spans)]  # without covariates there are none
     flat = data._replace(y=y.reshape(-1), indptr=np.arange(S + 1) * width, spans=spans)
     for done in range(0, h, horizon):
-        values = choose(block(flat, np.full(S, tail + done)))
+        values = choose(block(flat, np.full(S, tail + done), done, series))
         y[:, tail + done : tail + done + horizon] = values[:, : h - done]
     return y[:, tail:]
