@@ -16,15 +16,12 @@ from forecast.evaluation.ready import calibration_notes, make_ready
 from forecast.models import create
 from forecast.models.base import Fitted, Model, compile_kernels, covariate_notes
 from forecast.progress import Progress, Silent
+from forecast.series.again import freq_of, has_no_values, new_series, places_of
 from forecast.series.append import extended
-from forecast.series.columns import listed
 from forecast.series.frame import as_names, read_panel, table_of
 from forecast.series.future import with_future
-from forecast.series.guess import ALL_COLUMNS
 from forecast.series.panel import Panel
 from forecast.series.roles import Names
-from forecast.series.table import Table
-from forecast.words import counted
 
 if TYPE_CHECKING:
     from forecast.evaluation.summary import Evaluation
@@ -139,10 +136,10 @@ class Forecaster:
             return read_panel(df, **self._reading)
         table = table_of(df)
         named = {option: name for option, name in self._reading.items() if name is not None}
-        places = _places(table, known, self._known is not None)
+        places = places_of(table, known, self._known is not None)
         always = {"categorical": bool(known.categories), "least": 1}
-        panel = read_panel(table, **self._reading | places | {"freq": _freq(known)} | named | always)
-        return panel.with_notes(_new_series(panel, known))
+        panel = read_panel(table, **self._reading | places | {"freq": freq_of(known)} | named | always)
+        return panel.with_notes(new_series(panel, known))
 
     def fit(self, df: Data, h: int | None = None, progress: Progress | None = None) -> "Forecaster":
         """Fit every model; fitting again starts afresh.
@@ -215,11 +212,9 @@ class Forecaster:
             return df
         table = table_of(df)
         named = {option: name for option, name in self._reading.items() if name is not None}
-        fixed = {"freq": _freq(known), "static": (), "static_data": None}
-        places = _places(table, known, strictly=True)
-        target = named.get("target_col") or places.get("target_col")
-        columns = [target] if target in table.frame else [str(name) for name in known.ids if name in table.frame]
-        if columns and table.frame[columns].isna().all(axis=None):
+        fixed = {"freq": freq_of(known), "static": (), "static_data": None}
+        places = places_of(table, known, strictly=True)
+        if has_no_values(table, known, named.get("target_col") or places.get("target_col")):
             return None
         return read_panel(table, **self._reading | places | named | fixed, least=1)
 
@@ -407,7 +402,7 @@ class Forecaster:
         names = panel.columns
         forecaster = cls(
             [one.model for one in fitted.values()],
-            _freq(panel),
+            freq_of(panel),
             panel.season_length,
             tz=names.tz,
             **asdict(panel.declared),
@@ -417,36 +412,3 @@ class Forecaster:
         forecaster._panel, forecaster.fitted_ = panel, fitted
         forecaster._known = panel
         return forecaster
-
-
-def _places(table: Table, known: Panel, strictly: bool) -> dict[str, str]:
-    """Columns of a table that a panel was read from before: one series of many does not tell its identifier itself.
-
-    ``strictly``, for a model from a file: the time column, and that of the target if there was one, must be there.
-    """
-    names, columns = known.columns, table.frame.columns
-    places = {"id_col": names.id, "time_col": names.time, "target_col": names.target}
-    needed = {"time_col"} if strictly else set()
-    long = ({names.id, names.target} - {*known.ids}) & {*columns}
-    if len(known.ids) > 1 and not long and pd.Index(known.ids).isin(columns).any():
-        places["target_col"] = ALL_COLUMNS  # the series are columns, and other columns are new series
-        needed.add("target_col")
-    elif names.id in columns or (strictly and len(known.ids) == 1):
-        needed.add("target_col")
-    return {option: name for option, name in places.items() if name in columns or option in needed}
-
-
-def _freq(panel: Panel) -> str | int:
-    """The frequency of a panel, as the caller would give it."""
-    alias = panel.frequency.alias
-    return int(alias) if panel.frequency.is_integer else alias
-
-
-def _new_series(panel: Panel, known: Panel) -> list[str]:
-    """A sentence on series that were not there when the models were fitted."""
-    new = pd.Index(panel.ids).difference(pd.Index(known.ids), sort=False)
-    return (
-        [f"{counted(len(new), 'series', 'series')} new since the models were fitted: {listed(new)}."]
-        if len(new)
-        else []
-    )

@@ -101,7 +101,7 @@ def one_window(fitted, panel):
             network, objective = build_network(whole, fitted.inputs)
             network.theta[:] = member.theta
             transform = transform_of(fitted.resolved, k)
-            measures = type(anchors[transform])(*(part[[s]] for part in anchors[transform]))
+            measures = anchors[transform].of(np.array([s]))
             data, log = window_data(whole, transform, alone, fitted.inputs.encode(alone), measures)
             out = np.sort(predict(network, data, windows_at_end(alone.lengths), objective)[0], axis=1)
             members.append((out[:, out.shape[1] // 2], bool(log[0])))

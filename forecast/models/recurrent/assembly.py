@@ -50,6 +50,10 @@ class Measures(NamedTuple):
     levels: npt.NDArray[np.float64]  # (S, 2) centre and spread, of the logarithms where there are
     floors: npt.NDArray[np.float64]  # (S,) smallest spread of a window
 
+    def of(self, series: npt.NDArray[np.int64]) -> "Measures":
+        """Those of some series."""
+        return Measures(self.log[series], self.levels[series], self.floors[series])
+
 
 def measured(resolved: "PatchNetwork", transform: str, panel: Panel) -> Measures:
     """What the histories of a panel suggest."""

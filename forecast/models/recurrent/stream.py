@@ -53,7 +53,7 @@ class Anchors:
         new = np.flatnonzero(rows < 0)
         found = {}
         for transform, known in self.measures.items():
-            found[transform] = Measures(*(part[rows] for part in known))
+            found[transform] = known.of(rows)
             if len(new):
                 own = measured(resolved, transform, panel.select(new))
                 for part, values in zip(found[transform], own, strict=True):
@@ -191,7 +191,7 @@ class Stream:
         return self._data(transform, self.panel.tail(np.full(len(series), self.tail), series), series)
 
     def _data(self, transform: str, recent: Panel, series: Ints) -> tuple[WindowData, npt.NDArray[np.bool_]]:
-        measures = Measures(*(part[series] for part in self.measures[transform]))
+        measures = self.measures[transform].of(series)
         low = np.repeat(measures.log, recent.lengths) & (recent.y <= 0)
         if low.any():
             at = int(low.argmax())
@@ -291,6 +291,6 @@ def pending(before: Ints, after: Ints, patch: int) -> tuple[Ints, Ints]:
 
 def digest(panel: Panel) -> str:
     """Tells a panel's histories from others."""
-    found = hashlib.sha256(np.ascontiguousarray(panel.y))
-    found.update(np.ascontiguousarray(panel.indptr))
+    found = hashlib.sha256(np.ascontiguousarray(panel.y).data)
+    found.update(np.ascontiguousarray(panel.indptr).data)
     return found.hexdigest()
