@@ -51,6 +51,15 @@ Hidden = Annotated[
 Layers = Annotated[
     int | None, typer.Option("--layers", min=1, metavar="N", help="LSTM layers.", rich_help_panel=NETWORK)
 ]
+Blocks = Annotated[
+    str | None,
+    typer.Option(
+        "--blocks",
+        metavar="KINDS",
+        help="Blocks of xLSTM in place of LSTM layers: s (sLSTM) and m (mLSTM) in their order, e.g. sm.",
+        rich_help_panel=NETWORK,
+    ),
+]
 Dropout = Annotated[
     float | None,
     typer.Option("--dropout", metavar="SHARE", help="Share of values dropped in training.", rich_help_panel=NETWORK),
@@ -106,6 +115,7 @@ def train(
     embedding: Embedding = None,
     hidden: Hidden = None,
     layers: Layers = None,
+    blocks: Blocks = None,
     dropout: Dropout = None,
     epochs: Epochs = None,
     seed: TrainingSeed = None,
@@ -120,8 +130,8 @@ def train(
     from forecast.text import TextModel
 
     asked = {
-        "tokens": tokens, "embedding_size": embedding, "hidden_size": hidden, "num_layers": layers, "dropout": dropout,
-        "max_epochs": epochs, "seed": seed,
+        "tokens": tokens, "embedding_size": embedding, "hidden_size": hidden, "num_layers": layers, "blocks": blocks,
+        "dropout": dropout, "max_epochs": epochs, "seed": seed,
     }  # fmt: skip
     model = TextModel(**{name: value for name, value in asked.items() if value is not None})  # type: ignore[arg-type]
     texts = _texts(file, lines)

@@ -55,6 +55,27 @@ def block_layers(
     return stack + head_layers(stack[-1], extra=extra, head=head, outputs=outputs)
 
 
+def symbol_block_layers(
+    *, steps: int, symbols: int, embed: int, width: int, blocks: str, heads: int, taps: int, dropout: bool
+) -> list[Layer]:
+    """Embedding of symbols -> [linear layer] -> blocks -> layer norm -> a logit for each symbol, every step.
+
+    Parameters
+    ----------
+    steps, symbols, embed : int
+        T of a chunk; V; width of the embedding, from which a linear layer leads to the blocks if theirs is another.
+    width, blocks, heads, taps, dropout
+        As of `block_layers`.
+    """
+    stack = [Layer("embed", kernels.EMBED, symbols, embed, steps)]
+    if embed != width:
+        stack.append(Layer("widen", kernels.DENSE, embed, width, steps))
+    for k, kind in enumerate(blocks):
+        stack += BLOCKS[kind](f"block.{k}", stack[-1], heads, taps, dropout, steps)
+    stack.append(Layer("norm", kernels.NORM, width, width, steps))
+    return [*stack, Layer("output", kernels.DENSE, width, symbols, steps)]
+
+
 def slstm_block(name: str, before: Layer, heads: int, taps: int, dropout: bool, wanted: int) -> list[Layer]:
     """Norm -> [convolution, for the gates i and f] -> sLSTM -> norm of each head; then a gated feed-forward layer.
 

@@ -16,7 +16,9 @@ from forecast.learning.training import History, Schedule, learn, rows_per_group
 from forecast.progress import Progress
 from forecast_kernels.jit import compile_for, provide, startable, threads
 from forecast_kernels.network import cpu as kernels
-from forecast_kernels.network.table import Heads
+from forecast_kernels.network.states import start_states
+from forecast_kernels.network.table import NORM, Heads
+from forecast_kernels.symbols.blocks import continue_blocks
 from forecast_kernels.symbols.cpu import run_chunks
 from forecast_kernels.symbols.foretell import foretell_all
 from forecast_kernels.symbols.step import continue_text
@@ -273,10 +275,16 @@ class Continuation:
     """
 
     def __init__(self, network: Network, closed: int) -> None:
-        plan = network.plan(1, 0, 0, training=False)
+        plan = network.plan(1, 0, 0, training=False, carried=True)
         self.network, self.table, self.closed = network, plan.table, closed
-        symbols = network.layers[-1].n_out
-        self.work = aligned_zeros(1, plan.packed, network.theta.dtype)[0]  # no step packs a matrix
+        symbols, kinds = network.layers[-1].n_out, [layer.kind for layer in network.layers]
+        self.of_blocks = max(kinds) >= NORM
+        self.heads = Heads(plan.extra, 0, 0, 0, plan.packed, plan.n_packed, 0, 0.0, 0.0)
+        self.needs = kernels.needed(kinds, learns=False)
+        # no step of LSTM layers packs a matrix
+        self.work = aligned_zeros(1, plan.size if self.of_blocks else plan.packed, network.theta.dtype)[0]
+        if self.of_blocks:
+            start_states(self.table, self.work, 1, 0, False)
         self.logits, self.weights = np.zeros(symbols, network.theta.dtype), np.zeros(symbols)
 
     def feed(self, given: Symbols) -> Array:
@@ -299,7 +307,13 @@ class Continuation:
     def _run(
         self, given: Symbols, out: Symbols, temperature: float, top_k: int, top_p: float, seed: int, drawn: int
     ) -> None:
-        continue_text(
-            self.table, self.network.theta, self.work, given, self.logits, self.closed, float(temperature), top_k,
-            float(top_p), np.uint64(seed), drawn, self.weights, out,
-        )  # fmt: skip
+        how = given, self.logits, self.closed, float(temperature), top_k, float(top_p), np.uint64(seed), drawn
+        if not self.of_blocks:
+            continue_text(self.table, self.network.theta, self.work, *how, self.weights, out)
+            return
+        arguments = self.table, self.network.theta, self.work, self.heads, *how, self.weights, out
+        if self.needs:
+            compile_for(continue_blocks, *arguments)
+            provide(*self.needs)
+            self.needs = []
+        continue_blocks(*arguments)

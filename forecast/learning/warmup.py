@@ -166,4 +166,21 @@ def _symbols_steps() -> list[Callable[[], object]]:
     ]
 
 
-_STEPS = {"network": _network_steps, "blocks": _block_steps, "arima": _arima_steps, "symbols": _symbols_steps}
+def _symbol_block_steps() -> list[Callable[[], object]]:
+    """What text models of blocks need beside those of the groups "symbols" and "blocks"."""
+    from forecast_kernels.network.states import start_states
+    from forecast_kernels.network.table import COLUMNS, Heads
+    from forecast_kernels.symbols.blocks import continue_blocks
+
+    table, flat, text = np.zeros((1, COLUMNS), np.int64), np.zeros(1, np.float32), np.zeros(1, np.int32)
+    heads, how = Heads(0, 0, 0, 0, 0, 0, 0, 0.0, 0.0), (0, 1.0, 0, 1.0, np.uint64(0), 0)
+    return [
+        lambda: compile_for(start_states, table, flat, 1, 0, False),
+        lambda: compile_for(continue_blocks, table, flat, flat, heads, text, flat, *how, np.zeros(1), text),
+    ]
+
+
+_STEPS = {
+    "network": _network_steps, "blocks": _block_steps, "arima": _arima_steps, "symbols": _symbols_steps,
+    "symbol-blocks": _symbol_block_steps,
+}  # fmt: skip

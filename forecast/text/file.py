@@ -49,7 +49,8 @@ def load(path: str | Path) -> FittedTextModel:
         expect(isinstance(tokens, str) or tokens == symbols, "its symbols are not its tokens")
         vocabulary = Vocabulary(tokens, symbols)
         least = len(vocabulary) * resolved.embedding_size  # before anything of that size is made
-        expect(max(least, resolved.num_layers, int(resolved.hidden_size or 0)) <= theta.size, "it has too few weights")
+        depth = max(resolved.num_layers, len(resolved.blocks or ""))
+        expect(max(least, depth, int(resolved.hidden_size or 0)) <= theta.size, "it has too few weights")
         network = network_of(resolved, vocabulary)
         expect(theta.shape == network.theta.shape and theta.dtype == network.theta.dtype, "its weights do not fit")
         network.theta[:] = theta

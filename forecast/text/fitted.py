@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from forecast.learning.network import Network
     from forecast.learning.training import History
 
+TAPS = 4  # symbols that the convolution of a block sees
 SCORED = 64  # steps of a chunk of a text to be scored
 
 
@@ -144,7 +145,7 @@ class FittedTextModel:
         from forecast.learning.symbols import Continuation
         from forecast.learning.warmup import warmup
 
-        warmup(None, "symbols")
+        warmup(None, *self.model.kernels)
         text = Continuation(self._network(1), closed=BOUNDARY if self.ends else BOUNDARY + 1)
         for symbol in text.draw(given, length, temperature, top_k, top_p, seed):
             if symbol == BOUNDARY:
@@ -169,7 +170,7 @@ class FittedTextModel:
 
         pieces = pieces_of(texts)
         parts = [self.vocabulary.encode(piece, name_of(k, pieces)) for k, piece in enumerate(pieces)]
-        warmup(None, "symbols")
+        warmup(None, *self.model.kernels)
         end = np.full(int(self.ends), BOUNDARY, np.int32)
         pairs = [pair(np.append(part, end)) for part in parts]
         nats, count = score_symbols(self._network(SCORED), pairs, self.model.num_threads)
@@ -186,8 +187,12 @@ class FittedTextModel:
         """One line on what was learned."""
         held_out = self.held_out_bits
         bits = "" if held_out is None else f", {held_out:.3f} bits per character on held-out text"
+        r = self.resolved
+        stack = f"{r.num_layers} x {r.hidden_size} units"
+        if r.blocks is not None:
+            stack = f"blocks {r.blocks} of {r.hidden_size} units in {r.num_heads} heads"
         return (
-            f"{self.resolved.num_layers} x {self.resolved.hidden_size} units, {len(self.vocabulary.symbols):,} "
+            f"{stack}, {len(self.vocabulary.symbols):,} "
             f"{self.vocabulary.kind}s, {self.network.size:,} parameters, {self.history.steps:,} steps{bits}"
         )
 
@@ -209,6 +214,16 @@ def network_of(resolved: TextModel, vocabulary: Vocabulary) -> "Network":
     from forecast.learning.network import Network, symbol_layers
 
     assert resolved.hidden_size is not None
+    if resolved.blocks is not None:
+        from forecast.learning.blocks import symbol_block_layers
+
+        return Network(
+            symbol_block_layers(
+                steps=resolved.chunk_length, symbols=len(vocabulary), embed=resolved.embedding_size,
+                width=resolved.hidden_size, blocks=resolved.blocks, heads=resolved.num_heads, taps=TAPS,
+                dropout=resolved.dropout > 0,
+            )
+        )  # fmt: skip
     return Network(
         symbol_layers(
             steps=resolved.chunk_length, symbols=len(vocabulary), embed=resolved.embedding_size,

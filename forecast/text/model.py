@@ -21,15 +21,15 @@ HELD_OUT = 0.05  # share of a text of at least so many symbols:
 JUDGEABLE = 20_000
 
 _LEAST = {
-    "embedding_size": 1, "hidden_size": 1, "num_layers": 1, "chunk_length": 1, "batch_size": 1, "max_epochs": 1,
-    "early_stopping_patience": 0, "seed": 0, "num_threads": 1,
+    "embedding_size": 1, "hidden_size": 1, "num_layers": 1, "num_heads": 1, "chunk_length": 1, "batch_size": 1,
+    "max_epochs": 1, "early_stopping_patience": 0, "seed": 0, "num_threads": 1,
 }  # fmt: skip
 _MAY_BE_NONE = ("hidden_size", "max_epochs", "val_share", "num_threads")
 
 
 @dataclass(frozen=True)
 class TextModel:
-    """An embedding of symbols, a stack of LSTM layers and a softmax, trained to foretell the next symbol.
+    """An embedding of symbols, a stack of LSTM layers or xLSTM blocks, and a softmax, to foretell the next symbol.
 
     The text is cut into streams that are learned side by side, chunk after chunk; the network's state goes on from one
     chunk to the next, the gradient does not. Graves (2013), Sutskever et al. (2011).
@@ -52,11 +52,17 @@ class TextModel:
     embedding_size: int = 64
     """Numbers that stand for a symbol."""
     hidden_size: int | None = None
-    """Units of each LSTM layer; None: 128, for texts of 100,000 symbols and more 256."""
+    """Units of each LSTM layer, or width of the blocks; None: 128, for texts of 100,000 symbols and more 256."""
     num_layers: int = 1
     """LSTM layers."""
+    blocks: str | None = None
+    """Residual blocks of xLSTM in place of LSTM layers: their kinds in order, "s" for sLSTM, "m" for mLSTM, as "sm";
+    ``hidden_size`` is then their width. Beck et al. (2024)."""
+    num_heads: int = 4
+    """Heads of the blocks' cells, between which nothing is mixed; ``hidden_size`` is a multiple of it."""
     dropout: float = 0.0
-    """Share of values dropped before, between and after the LSTM layers in training, in [0, 1)."""
+    """Share of values dropped before, between and after the LSTM layers, or at the end of blocks, in training, in
+    [0, 1)."""
     chunk_length: int = 64
     """Steps that the gradient goes back."""
     batch_size: int = 32
@@ -83,11 +89,37 @@ class TextModel:
             whole = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
             if not whole and not (value is None and name in _MAY_BE_NONE):
                 raise ParameterError(f"TextModel's {name} is {value!r}; it must be a whole number of at least {least}.")
+        self._check_blocks()
         check_number("learning_rate", self.learning_rate, "above 0", lambda value: 0 < value < math.inf)
         check_number("clip_norm", self.clip_norm, "at least 0", lambda value: 0 <= value < math.inf)
         for name in ("dropout", "val_share"):
             if getattr(self, name) is not None or name not in _MAY_BE_NONE:
                 check_number(name, getattr(self, name), "in [0, 1)", lambda value: 0 <= value < 1)
+
+    def _check_blocks(self) -> None:
+        """Refuse blocks that are none, and what contradicts them."""
+        if self.blocks is None:
+            return
+        if not isinstance(self.blocks, str) or not self.blocks or {*self.blocks} - {*"sm"}:
+            raise ParameterError(
+                f"TextModel's blocks is {self.blocks!r}; it must be a text of 's' (sLSTM) and 'm' (mLSTM), such as "
+                "'sm', or None for LSTM layers."
+            )
+        if self.num_layers != 1:
+            raise ParameterError(
+                f"TextModel's num_layers {self.num_layers} counts LSTM layers, but blocks is {self.blocks!r}; leave "
+                "one of them out."
+            )
+        if self.hidden_size is not None and self.hidden_size % self.num_heads:
+            raise ParameterError(
+                f"TextModel's hidden_size {self.hidden_size} is no multiple of its num_heads {self.num_heads}; "
+                "change either."
+            )
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The groups that ``learning.warmup`` compiles for it."""
+        return ("symbols",) if self.blocks is None else ("symbols", "blocks", "symbol-blocks")
 
     def fit(self, texts: str | Sequence[str], progress: Progress | None = None) -> "FittedTextModel":
         """Learn from one text, or from several that have nothing to do with each other.
@@ -115,15 +147,15 @@ class TextModel:
         if count < 2:
             raise DataError(f"The text has {count} symbols; give one of at least 2, better of some thousands.")
         resolved = self._resolved(count, max(map(len, parts)) + (len(parts) > 1))
-        warmup(progress, "symbols")
+        warmup(progress, *self.kernels)
         return trained(self, resolved, vocabulary, parts, sum(map(len, pieces)) / count, progress)
 
     def _resolved(self, count: int, longest: int) -> "TextModel":
         """The same config with every None replaced by a choice for texts of ``count`` symbols."""
-        share = self.val_share
+        share, hidden = self.val_share, self.hidden_size or (256 if count >= MANY else 128)
         return replace(
             self,
-            hidden_size=self.hidden_size or (256 if count >= MANY else 128),
+            hidden_size=hidden if self.blocks is None else -(-hidden // self.num_heads) * self.num_heads,
             chunk_length=min(self.chunk_length, longest),
             val_share=(HELD_OUT if count >= JUDGEABLE else 0.0) if share is None else share,
         )

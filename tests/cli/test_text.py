@@ -104,3 +104,12 @@ def test_what_goes_wrong_is_one_sentence_with_its_exit_code(run, names, tmp_path
         assert result.stderr.count("\n") == 1
         assert result.stdout == ""
     assert not (tmp_path / "new").exists()
+
+
+def test_blocks_of_xlstm_are_an_option(run, names, tmp_path):
+    sizes = ["--embedding", 8, "--hidden", 24, "--blocks", "sm", "--epochs", 2, "--seed", 1, "--lines"]
+    trained = run("text", "train", names[0], "-o", tmp_path / "model", *sizes)
+    assert trained.exit_code == 0
+    assert "blocks sm of 24 units in 4 heads" in trained.stdout
+    assert run("text", "generate", tmp_path / "model", "--length", 5).exit_code == 0
+    assert run("text", "train", names[0], "-o", tmp_path / "other", "--blocks", "x").exit_code == 2

@@ -1,7 +1,10 @@
 """TextModel: it learns the texts it is given, continues and scores them, and comes back from its file."""
 
+import itertools
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -244,3 +247,62 @@ def test_models_of_texts_and_of_series_are_told_apart(names, tmp_path):
         TextModel.load(tmp_path / "series")
     with pytest.raises(ModelFileError, match="make one with `forecast text train FILE -o nothing`"):
         TextModel.load(tmp_path / "nothing")
+
+
+# ------------------------------------------------------------------------------------------ blocks of xLSTM
+
+
+@pytest.fixture(scope="module", params=["s", "m", "sm"])
+def of_blocks(request):
+    return replace(SMALL, blocks=request.param, num_heads=2, max_epochs=50).fit(VERSE)
+
+
+def test_blocks_learn_a_text_too_and_continue_it(of_blocks):
+    assert of_blocks.generate("one two", 25, temperature=0) == "one two three four five six seve"
+    assert of_blocks.describe().startswith(f"blocks {of_blocks.model.blocks} of 24 units in 2 heads, ")
+
+
+def test_blocks_draw_what_they_score(of_blocks):
+    """The state goes on from symbol to symbol as from chunk to chunk: texts likely to the one are so to the other."""
+    from forecast.learning.symbols import Continuation
+
+    text = VERSE[:150]
+    symbols = np.append(np.int32(0), of_blocks.vocabulary.encode(text, "it"))
+    continuation, nats = Continuation(of_blocks._network(1), closed=0), 0.0
+    for here, after in itertools.pairwise(symbols):
+        logits = continuation.feed(np.array([here], np.int32)).astype(np.float64)
+        nats -= logits[after] - np.log(np.exp(logits).sum())
+    assert nats / math.log(2) / len(text) == pytest.approx(of_blocks.score(text).bits_per_character, rel=1e-4)
+
+
+def test_blocks_come_back_from_their_file(of_blocks, tmp_path):
+    of_blocks.save(tmp_path / "model")
+    again = TextModel.load(tmp_path / "model")
+    assert again.model == of_blocks.model
+    assert again.generate("one", 30, seed=3) == of_blocks.generate("one", 30, seed=3)
+    assert again.score(VERSE) == of_blocks.score(VERSE)
+
+
+def test_blocks_go_on_in_a_process_that_has_trained_nothing(of_blocks, tmp_path):
+    of_blocks.save(tmp_path / "model")
+    call = f"TextModel.load({str(tmp_path / 'model')!r}).generate('one', 30, seed=3)"
+    script = f"from forecast import TextModel; print({call})"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == of_blocks.generate("one", 30, seed=3) + "\n"
+
+
+def test_width_of_blocks_is_a_multiple_of_their_heads():
+    fitted = TextModel(blocks="s", num_heads=3, max_epochs=1).fit("ab" * 40)
+    assert fitted.resolved.hidden_size == 129
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"blocks": "sx"}, r"TextModel's blocks is 'sx'; it must be a text of 's' \(sLSTM\) and 'm' \(mLSTM\), such as"),
+    ({"blocks": ""}, r"blocks is ''"),
+    ({"blocks": "s", "num_layers": 2}, r"num_layers 2 counts LSTM layers, but blocks is 's'; leave one of them out"),
+    ({"blocks": "s", "hidden_size": 30}, r"hidden_size 30 is no multiple of its num_heads 4; change either"),
+    ({"num_heads": 0}, r"num_heads is 0; it must be a whole number of at least 1"),
+])  # fmt: skip
+def test_blocks_that_cannot_work_are_refused(options, message):
+    with pytest.raises(ParameterError, match=message):
+        TextModel(**options)

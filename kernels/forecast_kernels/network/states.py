@@ -29,13 +29,16 @@ from forecast_kernels.network.table import (
 @kernel
 def state_pieces(row: Array) -> int:
     """Number of the pieces of a layer's state; one that is not carried has none, unless it costs nothing."""
+    pieces = 0
     if row[KIND] == LSTM:
-        return 2
-    if row[KIND] == SLSTM:
-        return 4 * row[HEADS]
-    if row[KIND] == MLSTM:
-        return 3 * row[CARRIED]
-    return (row[TAPS] - 1) * row[CARRIED] if row[KIND] == CONV else 0
+        pieces = 2
+    elif row[KIND] == SLSTM:
+        pieces = 4 * row[HEADS]
+    elif row[KIND] == MLSTM:
+        pieces = 3 * row[CARRIED]
+    elif row[KIND] == CONV:
+        pieces = (row[TAPS] - 1) * row[CARRIED]
+    return pieces
 
 
 @kernel
