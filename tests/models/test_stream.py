@@ -283,6 +283,7 @@ def test_value_without_a_logarithm_is_refused_where_the_stream_takes_logarithms(
 @pytest.mark.parametrize(("options", "message"), [
     ({"scaler": "mean"}, r"LSTM's scaler 'mean' moves with the window, which stream=True cannot follow; take scaler="),
     ({"scaler": "last"}, r"scaler 'last' moves"),
+    ({"linear_path": True}, r"linear_path=True looks at .*, which stream=True does not keep; take one of them"),
     ({"stream": 1}, r"stream is 1; it must be True or False"),
 ])  # fmt: skip
 def test_config_that_cannot_stream_is_refused(options, message):
