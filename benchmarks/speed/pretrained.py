@@ -10,7 +10,8 @@ from benchmarks.speed.worker import Worker
 
 RUNS = {
     "air_passengers": 12, "us_gdp": 8, "beer_production": 8, "sunspots": 10, "co2": 13, "bike_daily": 14,
-    "oil_price": 10, "electricity_demand": 48, "bike_rentals": 24, "electricity_prices": 24, "road_casualties": 12, "hospital": 12,
+    "oil_price": 10, "electricity_demand": 48, "bike_rentals": 24, "electricity_prices": 24, "road_casualties": 12,
+    "hospital": 12,
 }  # fmt: skip
 TURNS = 3
 HEAD = ("", "time")
