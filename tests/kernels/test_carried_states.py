@@ -123,7 +123,7 @@ def moved_at(theta, j, value):
 # ------------------------------------------------------------------------------------------ states of many lanes
 
 
-SPEC = Windowing(context=2, patch=2, horizon=2, season=0, center=NONE, masked=1)
+SPEC = Windowing(context=2, patch=2, horizon=2, seasonal=0, center=NONE, masked=1)
 OBJECTIVE = Objective(SPEC, "quantile", (0.1, 0.5, 0.9), delta=1.0, dropout=0.0)
 
 
@@ -144,7 +144,8 @@ def forecaster(kind, steps):
 def walks(series, length):
     y = np.random.default_rng(5).normal(size=series * length).cumsum() / 5
     y[::11] = np.nan
-    return WindowData(y, np.arange(series + 1) * length, np.array([[0.0, 1.0]] * series), np.ones(series))
+    none = np.zeros(series, np.int64)
+    return WindowData(y, np.arange(series + 1) * length, np.array([[0.0, 1.0]] * series), np.ones(series), none)
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "s", "m", "sm", "ms"])

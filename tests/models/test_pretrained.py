@@ -6,7 +6,6 @@ import pytest
 from forecast import Forecaster, Pretrained, SeasonalNaive
 from forecast.errors import DeviceError, ModelFileError, ParameterError
 from forecast.models.pretrained.bands import BANDS, WEIGHTS, band_of, weights
-from forecast.models.pretrained.season import season_of
 from forecast.models.recurrent.assembly import build_network
 from forecast.series import datasets
 from forecast.series.frame import read_panel
@@ -114,9 +113,8 @@ def test_week_is_taken_for_the_season_of_hours_that_repeat_by_week():
     hours = np.arange(24 * 7 * 5)
     weekly = 10 * np.sin(hours * 2 * np.pi / 24) + 30 * (hours // 24 % 7 >= 5)
     daily = 10 * np.sin(hours * 2 * np.pi / 24) + np.random.default_rng(0).normal(0, 1, len(hours)).cumsum() / 10
-    assert season_of(make_panel({"a": weekly}, freq="h")) == 168
-    assert season_of(make_panel({"a": daily}, freq="h")) == 24
-    assert season_of(make_panel({"a": weekly[:200]}, freq="h")) == 24
+    for values, season in ((weekly, 168), (daily, 24), (weekly[:600], 24)):
+        assert Pretrained().fit(make_panel({"a": values}, freq="h")).season == season
     assert Pretrained(season_length=24).fit(make_panel({"a": weekly}, freq="h")).season == 24
 
 

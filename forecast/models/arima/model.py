@@ -218,7 +218,7 @@ class AutoARIMA(SeriesARIMA):
     """Whether a series that is differenced once may have a drift."""
     allow_mean: bool = True
     """Whether a series that is not differenced may have a mean."""
-    max_length: int | None = 3000
+    max_length: int | None = 1000
     """Choose and estimate on this many last values, fewer where there are many gaps; None for all."""
     time_limit: float | None = None
     """Seconds a series after which the search ends with the best model so far; results then depend on the machine."""

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from forecast.errors import DeviceError
 from forecast.learning.warmup import warmup
 from forecast.models.base import Model
@@ -38,8 +41,8 @@ class Pretrained(Model):
     quantiles: ClassVar[tuple[float, ...]] = QUANTILES
 
     season_length: int | None = None
-    """Steps of a season, 1 for none; None: the data's, and with enough history the week beside the day if that repeats
-    better."""
+    """Steps of a season, 1 for none; None: the data's, and of hours and finer steps the week, where the last seven days
+    would have been forecast better by it."""
     finetune_steps: int = 0
     """Training steps on the data at hand at most, from the shipped weights; 0 for none. The last horizon of each series
     judges: where it is not forecast better for it, the shipped weights stay."""
@@ -67,8 +70,15 @@ class Pretrained(Model):
         if self.device not in ("cpu", "auto"):
             raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
         warmup(progress, *self.kernels)
-        season = self.season_length or season_of(panel)
-        thetas = weights(self.weights, season)
+
+        def shipped(season: int) -> FittedPretrained:
+            return FittedPretrained(self, season, weights(self.weights, season))
+
+        def next_day(season: int, histories: Panel) -> npt.NDArray[np.float64]:
+            return shipped(season).predict(histories, histories.season_length).point
+
+        season = self.season_length or season_of(panel, next_day)
         if not self.finetune_steps:
-            return FittedPretrained(self, season, thetas)
+            return shipped(season)
+        thetas = weights(self.weights, season)
         return FittedPretrained(self, season, *finetuned(self, season, thetas, panel, h, progress))

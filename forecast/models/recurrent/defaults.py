@@ -67,13 +67,13 @@ def choose_season(panel: Panel, horizon: int) -> int:
 
     def error(season: int) -> float:
         lags = [season * -(-int(lead) // season) for lead in leads]
-        return float(np.mean([lag_error(panel, lag) for lag in lags]))
+        return float(np.mean([_lag_error(panel, lag) for lag in lags]))
 
     best = min(usable, key=error)
     return best if len(panel) >= _MANY or error(best) < error(1) else 0
 
 
-def lag_error(panel: Panel, lag: int) -> float:
+def _lag_error(panel: Panel, lag: int) -> float:
     """Mean over series of the mean |y[t] - y[t - lag]|, in units of each series' standard deviation."""
     errors = []
     for s in range(0, len(panel), max(1, len(panel) // 500)):  # a sample is enough to choose a season
