@@ -131,7 +131,7 @@ class MatrixMemory:
         for end in self._ends:
             end[:] = 0
         if self._chunkwise:
-            mlstm_chunkwise_backward(*self._given, self._length, False, *kept, *found, *self._ends, self._work)
+            mlstm_chunkwise_backward(*self._given, self._length, False, True, *kept, *found, *self._ends, self._work)
         else:
             mlstm_recurrent_backward(*self._given, *kept, *found, *self._ends)
         return found

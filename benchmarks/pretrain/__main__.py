@@ -18,7 +18,7 @@ from forecast.learning.warmup import warmup
 from forecast.models.pretrained.bands import BANDS, WEIGHTS, Band
 from forecast.progress import Progress
 
-STEPS = {"none": 8_000, "quarters": 8_000, "months": 8_000, "weeks": 4_000, "hours": 8_000}
+STEPS = {"none": 8_000, "quarters": 8_000, "months": 8_000, "weeks": 4_000, "hours": 10_000}
 CODE = ("synthetic.py", "real.py", "corpora.py", "training.py")  # a change in these trains anew
 SCHEDULE = Schedule(max_steps=1, batch_size=256, learning_rate=2e-3)
 

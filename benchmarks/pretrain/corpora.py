@@ -121,11 +121,12 @@ def _weeks(found: Real, rng: Rng) -> list[Source]:
 def _hours(found: Real, rng: Rng) -> list[Source]:
     hourly, kdd = found["hourly"], _pieces(found["kdd"], 1500)
     return [
-        _source("M4 Hourly, weeks", 0.4, hourly, 168),
-        _source("M4 Hourly, days", 0.2, hourly, 24),
-        _source("KDD, days", 0.1, kdd, 24),
+        _source("M4 Hourly, weeks", 0.55, hourly, 168),
+        _source("M4 Hourly, days", 0.12, hourly, 24),
+        _source("KDD, days", 0.08, kdd, 24),
         _source("KDD, weeks", 0.05, kdd, 168),
-        _made(0.25, (24, 24, 24, 48, 30, 36, 96), 2500, 500, rng),
+        _made(0.15, (24, 24, 24, 48, 30, 36, 96), 2500, 500, rng),
+        _steady(0.1, (24, 24, 48), 1200, 500, rng),
     ]
 
 

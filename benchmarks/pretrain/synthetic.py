@@ -138,8 +138,8 @@ def steady(rng: Rng, S: int, n: int, m: int) -> Floats:
     season = _tiled(patterns(rng, S, m), n, rng)
     season = season / np.maximum(season.std(axis=1, keepdims=True), 1e-9) * (rng.random((S, 1)) < 0.85)
     noise = 10 ** rng.uniform(-0.5, 0.7, (S, 1))
-    moves = noise * rng.uniform(0, 0.1, (S, 1)) * (rng.random((S, 1)) < 0.5)
-    walk = np.cumsum(rng.normal(0, 1, (S, n)), axis=1) * moves
+    walk = np.cumsum(rng.normal(0, 1, (S, n)), axis=1) * noise
+    walk = walk * rng.uniform(0, 0.1, (S, 1)) * (rng.random((S, 1)) < 0.5)
     slope = rng.normal(0, 1.0, (S, 1)) * (rng.random((S, 1)) < 0.3) * np.arange(n) / n
     y = season + walk + slope + rng.normal(0, 1, (S, n)) * noise
     level = 10 ** rng.uniform(0.7, 1.7, (S, 1)) * y.std(axis=1, keepdims=True)

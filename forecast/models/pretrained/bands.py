@@ -109,7 +109,7 @@ BANDS = (
         14,
         48,
         (("log", "deviation"), ("none", "deviation")),
-        hidden=96,
+        hidden=104,
     ),
 )
 
