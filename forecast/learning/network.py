@@ -306,7 +306,9 @@ class Network:
             size = rows * layer.n_out * (1 if layer.kind in (kernels.LAST, kernels.FLAT) else layer.steps)
             if k in projected:
                 size = layer.n_in * 4 * self.layers[k + 1].n_out
-            values[layer.name], gradients[layer.name] = take(size), take(size) if training else 0
+            # of the output there is a gradient without training too: it comes with the loss
+            wanted = training or k == len(self.layers) - 1
+            values[layer.name], gradients[layer.name] = take(size), take(size) if wanted else 0
             row = {
                 kernels.KIND: layer.kind, kernels.N_IN: layer.n_in, kernels.N_OUT: layer.n_out,
                 kernels.ACTIVATION: layer.activation, kernels.STEPS: layer.steps, kernels.THETA: self.offsets[k],

@@ -7,7 +7,7 @@ import pytest
 
 from forecast.errors import DataError
 from forecast.learning import training
-from forecast.learning.training import Schedule, WindowData, _Batches, _Runner, predict, rows_per_group, train
+from forecast.learning.training import Schedule, WindowData, _Batches, _Runner, judge, predict, rows_per_group, train
 from forecast.progress import Silent
 from forecast_kernels.jit import threads
 from forecast_kernels.network.cpu import run_batches, run_group
@@ -100,6 +100,12 @@ def test_validation_does_not_change_what_is_learned():
     schedule = Schedule(10, 32, 1e-2, validate_every=10)
     with_it, _ = fitted(schedule, validation=(sine.data(seed=5), sine.windows()))
     np.testing.assert_array_equal(with_it.theta, fitted(schedule)[0].theta)
+
+
+def test_network_is_judged_alike_before_training_and_within():
+    network, data, windows = sine.network(), sine.data(), sine.windows()
+    within = _Runner(network, data, sine.OBJECTIVE, 32, training=True).score(data, windows)
+    assert judge(network, data, windows, sine.OBJECTIVE) == pytest.approx(within, rel=1e-6)
 
 
 def test_divergence_is_said_in_one_sentence():
