@@ -69,8 +69,12 @@ class Layer:
         """Values of its input, a row and step: an embedding of ``n_in`` symbols takes the number of one."""
         return 1 if self.kind == kernels.EMBED else self.n_in
 
-    def packed(self, rows: int) -> int:
+    def packed(self, rows: int, device: str) -> int:
         """Values of workspace for its matrix products, of so many rows."""
+        if device == "cuda":
+            from forecast_kernels.network.gpu import layer_workspace
+
+            return layer_workspace(self.kind, self.n_in, self.n_out)
         if self.kind == kernels.LSTM:
             return lstm_workspace(self.n_in, self.n_out)
         if self.kind in (kernels.SLSTM, kernels.MLSTM):
@@ -287,8 +291,15 @@ class Network:
         """(Z,) the state of a row before it has seen anything, of all layers."""
         return np.concatenate([layer.empty_state for layer in self.layers]).astype(self.theta.dtype)
 
-    def plan(self, rows: int, extra: int, horizon: int, training: bool, carried: bool = False) -> Plan:
-        """Lay out the workspace of a group of ``rows`` rows; ``carried``: sequences may go on from where one ended."""
+    def plan(
+        self, rows: int, extra: int, horizon: int, training: bool, carried: bool = False, device: str = "cpu"
+    ) -> Plan:
+        """Lay out the workspace of a group of ``rows`` rows; ``carried``: sequences may go on from where one ended.
+
+        The kernels of the GPU ("cuda") keep all steps, and have workspaces of other sizes.
+        """
+        on_cpu = device == "cpu"
+        keeps = training or not on_cpu
         table = np.zeros((len(self.layers), kernels.COLUMNS), np.int64)
         end = 0
 
@@ -299,7 +310,7 @@ class Network:
 
         where = {"extra": take(rows * extra), "target": take(rows * horizon), "mask": take(rows * horizon)}
         first, inputs = self.layers[0], self._inputs()
-        projected = self._projected(rows) if training else []
+        projected = self._projected(rows) if training and on_cpu else []
         # Where the value of each layer lies, and its gradient; nobody needs that of the input, "" is no layer.
         values, gradients = {INPUT: take(first.steps * rows * first.width)}, {INPUT: -1, "": -1}
         for k, (layer, (source, second)) in enumerate(zip(self.layers, inputs, strict=True)):
@@ -313,8 +324,8 @@ class Network:
                 kernels.KIND: layer.kind, kernels.N_IN: layer.n_in, kernels.N_OUT: layer.n_out,
                 kernels.ACTIVATION: layer.activation, kernels.STEPS: layer.steps, kernels.THETA: self.offsets[k],
                 kernels.INPUT: values[source], kernels.OUTPUT: values[layer.name],
-                kernels.D_OUTPUT: gradients[layer.name], kernels.OWN: take(layer.own(rows, training, carried)),
-                kernels.KEPT: layer.kept(training, carried), kernels.CARRIED: carried,
+                kernels.D_OUTPUT: gradients[layer.name], kernels.OWN: take(layer.own(rows, keeps, carried)),
+                kernels.KEPT: layer.kept(keeps, carried), kernels.CARRIED: carried,
                 kernels.HEADS: layer.heads, kernels.TAPS: layer.taps,
                 kernels.SECOND: values[second] if second else 0,
             }  # fmt: skip
@@ -330,7 +341,7 @@ class Network:
         if training:
             largest = max(rows * layer.steps * layer.width for layer in self.layers)
             _place_gradients(table, inputs, gradients, (take(largest), take(largest)))
-        n_packed = max(layer.packed(rows) for layer in self.layers)
+        n_packed = max(layer.packed(rows, device) for layer in self.layers)
         return Plan(rows, table=table, packed=take(n_packed), n_packed=n_packed, size=end, **where)
 
 

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.network.table import Heads
 from forecast_kernels.windows.cpu import Windowing
+
+if TYPE_CHECKING:
+    from forecast.learning.cuda import DeviceRunner
 
 Array = npt.NDArray[Any]
 
@@ -126,17 +129,21 @@ def train(
     progress: Progress,
     validation: tuple[WindowData, Windows] | None = None,
     num_threads: int | None = None,
+    device: str = "cpu",
 ) -> History:
     """Fit the parameters in place; with validation windows, the best ones seen are kept.
 
-    The data of the validation windows are given apart: those of training should not hold their targets.
+    The data of the validation windows are given apart: those of training should not hold their targets. The device is
+    "cpu" or "cuda"; the same seed gives the same numbers on either, but not on both.
 
     Raises
     ------
     DataError
         If the loss becomes NaN or infinite.
+    DeviceError
+        If the device has no kernels for a layer of the network.
     """
-    runner = _Runner(network, data, objective, min(schedule.batch_size, len(windows)), training=True)
+    runner = _runner(network, data, objective, min(schedule.batch_size, len(windows)), True, device)
     batches = _Batches(windows, runner.batch, np.random.default_rng(schedule.seed))
     judged = validation if validation is not None and len(validation[1]) > 0 else None
     score = None if judged is None else lambda: runner.score(*judged)
@@ -227,22 +234,25 @@ def predict(
     objective: Objective,
     num_threads: int | None = None,
     states: Array | None = None,
+    device: str = "cpu",
 ) -> npt.NDArray[np.float64]:
     """Forecasts (n, h, Q) of n windows, in units of ``data.y``.
 
-    With ``states`` (lanes, Z), a window has a third number, that of the lane in whose state the network starts.
+    With ``states`` (lanes, Z), a window has a third number, that of the lane in whose state the network starts; these
+    are run on the processor.
     """
-    runner = _Runner(network, data, objective, min(512, len(windows)), training=False, states=states)
+    runner = _runner(network, data, objective, min(512, len(windows)), False, device, states)
     with threads(num_threads):
         out = runner.forward(windows)
     return out.reshape(len(windows), objective.spec.horizon, len(objective.quantiles))
 
 
 def judge(
-    network: Network, data: WindowData, windows: Windows, objective: Objective, num_threads: int | None = None
-) -> float:
+    network: Network, data: WindowData, windows: Windows, objective: Objective, num_threads: int | None = None,
+    device: str = "cpu",
+) -> float:  # fmt: skip
     """Mean loss of the network as it is over windows, without dropout."""
-    runner = _Runner(network, data, objective, min(512, len(windows)), training=False)
+    runner = _runner(network, data, objective, min(512, len(windows)), False, device)
     with threads(num_threads):
         return runner.score(data, windows)
 
@@ -285,6 +295,25 @@ class _Batches:
             bounds.append(bounds[-1] + len(chosen[-1]))
             self.at += self.size
         return self.windows[np.concatenate(chosen)], np.array(bounds)
+
+
+def batches_of(count: int, size: int) -> npt.NDArray[np.int64]:
+    """Where batches of so many windows in their order begin and end."""
+    bounds = np.arange(0, count + size, size)
+    bounds[-1] = count
+    return bounds
+
+
+def _runner(
+    network: Network, data: WindowData, objective: Objective, batch: int, training: bool, device: str,
+    states: Array | None = None,
+) -> "_Runner | DeviceRunner":  # fmt: skip
+    """What runs the network on batches of up to ``batch`` windows."""
+    if device == "cuda" and states is None:
+        from forecast.learning.cuda import DeviceRunner
+
+        return DeviceRunner(network, data, objective, batch, training)
+    return _Runner(network, data, objective, batch, training, states)
 
 
 class _Runner:
@@ -376,6 +405,5 @@ class _Runner:
 
     def _all(self, data: WindowData, windows: Windows, mode: int) -> tuple[Array, Array, Array]:
         """Run all windows in their order."""
-        bounds = np.arange(0, len(windows) + self.batch, self.batch)
-        bounds[-1] = len(windows)
+        bounds = batches_of(len(windows), self.batch)
         return self._run(data, windows, bounds, mode, np.zeros(len(bounds), np.uint64), np.zeros(0), 0, None)

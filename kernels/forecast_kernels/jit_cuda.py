@@ -75,8 +75,8 @@ def launch(function: Any, blocks: Any, threads: Any, stream: Any, *arguments: An
         What `cuda_kernel` made.
     blocks, threads : int or tuple of int
         Blocks of the grid, threads of a block.
-    stream : stream
-        Of numba-cuda; 0 is the default one.
+    stream : stream or Recording
+        A stream of numba-cuda, 0 for the default one; a `Recording` takes the launch down instead.
     *arguments
         Arrays on the device, and numbers.
     shared : int
@@ -84,7 +84,29 @@ def launch(function: Any, blocks: Any, threads: Any, stream: Any, *arguments: An
     """
     if shared > STATIC_SHARED and not simulated():
         _allow_shared(function, arguments, shared)
-    function[blocks, threads, stream, shared](*arguments)
+    if isinstance(stream, Recording):
+        stream.launches.append((function, (blocks, threads, stream.stream, shared), arguments))
+    else:
+        function[blocks, threads, stream, shared](*arguments)
+
+
+class Recording:
+    """Launches with the arrays that they are of, to be started again and again: views and sizes are found once.
+
+    Parameters
+    ----------
+    stream : stream
+        On which they will run.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.launches: list[tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = []  # kernel, settings, arguments
+
+    def start(self) -> None:
+        """Start all of them in their order."""
+        for function, settings, arguments in self.launches:
+            function[settings](*arguments)
 
 
 def _allow_shared(function: Any, arguments: tuple[Any, ...], size: int) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from forecast_kernels.dense.gpu import dense_backward, dense_forward
+from forecast_kernels.dense.gpu import dense_backward, dense_forward, dense_workspace
 from forecast_kernels.dropout.gpu import dropout
 from forecast_kernels.embedding.gpu import embedding_backward, embedding_forward
 from forecast_kernels.gate.gpu import add
 from forecast_kernels.jit import Array
 from forecast_kernels.jit_cuda import THREADS, cuda_kernel, launch
-from forecast_kernels.lstm.gpu import lstm_backward, lstm_forward
+from forecast_kernels.lstm.gpu import lstm_backward, lstm_forward, lstm_workspace
 from forecast_kernels.network.table import (
     ACTIVATION,
     D_INPUT,
@@ -42,6 +42,13 @@ from forecast_kernels.network.table import (
 from forecast_kernels.scalars import mix
 
 KINDS = DENSE, LSTM, DROPOUT, LAST, EMBED  # of layers that run here
+
+
+def layer_workspace(kind: int, inputs: int, outputs: int) -> int:
+    """Values of workspace that a layer's matrix products need, however many rows there are."""
+    if kind == LSTM:
+        return lstm_workspace(inputs, outputs)
+    return dense_workspace(inputs, outputs) if kind == DENSE else 0
 
 
 def _view(buffer: Array, offset: int, *shape: int) -> Array:

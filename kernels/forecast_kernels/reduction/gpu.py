@@ -29,6 +29,7 @@ def block_sum(value: float) -> float:
         cuda.syncthreads()
         half //= 2
     total: float = shared[0]
+    cuda.syncthreads()  # all have read it before the next sum is written there
     return total
 
 

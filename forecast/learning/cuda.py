@@ -1,0 +1,193 @@
+"""Training and forecasting on a GPU: the host starts kernels and waits once a call.
+
+Notation: n windows, B rows of a batch, h horizon, Q outputs a step, P parameters. A batch is one group of rows, on the
+CPU it is cut into several: dropout masks are the same on both only where the CPU has one group (batches of up to 8).
+Numbers differ in their last digits, since sums are added in another order, and are the same again on the same device.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from numba import cuda
+
+from forecast.errors import DeviceError
+from forecast.learning.network import Network
+from forecast.learning.training import Array, Objective, Schedule, WindowData, batches_of
+from forecast.series.windows import Windows
+from forecast_kernels.batches.gpu import count_terms, note_batch, pick_batch, restore_units
+from forecast_kernels.jit_cuda import Recording
+from forecast_kernels.loss.gpu import loss_forward_backward
+from forecast_kernels.network import gpu as kernels
+from forecast_kernels.network import table
+from forecast_kernels.network.cpu import LEARN, PREDICT, SCORE
+from forecast_kernels.optim.gpu import adam_step, sum_gradients
+from forecast_kernels.reduction.gpu import BLOCKS
+from forecast_kernels.windows.gpu import gather_windows
+
+_WORDS = {
+    table.NORM: "normalisation", table.CONV: "convolution", table.SLSTM: "sLSTM", table.MLSTM: "mLSTM",
+    table.GATE: "gate", table.SKIP: "skip connection", table.ADD: "sum",
+}  # fmt: skip
+
+
+class DeviceRunner:
+    """Network, data and workspaces on the GPU for batches of up to ``batch`` windows.
+
+    What a batch takes is written down once for each number of rows, as a list of launches whose arguments never change:
+    the windows, the seed and the learning rate of a batch are put where they read them.
+
+    Raises
+    ------
+    DeviceError
+        If there is no kernel for a layer of the network.
+    """
+
+    def __init__(self, network: Network, data: WindowData, objective: Objective, batch: int, training: bool) -> None:
+        lacking = {_WORDS[layer.kind]: None for layer in network.layers if layer.kind not in kernels.KINDS}
+        if lacking:
+            raise DeviceError(
+                f"Device 'cuda' has no kernels yet for {', '.join(lacking)}, which this network has; use device='cpu'."
+            )
+        h, dtype = objective.spec.horizon, network.theta.dtype
+        plan = network.plan(batch, objective.extra, h, training, "cuda")
+        self.batch, self.network, self.data, self.objective, self.table = batch, network, data, objective, plan.table
+        self.heads, self.stream = objective.heads(plan), cuda.stream()
+        self.theta = self._put(network.theta)
+        self.quantiles = self._put(np.array(objective.quantiles, dtype))
+        self.work = cuda.device_array(plan.size, dtype)
+        self.base, self.scale = cuda.device_array((batch, h), np.float64), cuda.device_array(batch, np.float64)
+        learned = network.size if training else 1  # an empty array would be another type to no use
+        self.gradients = cuda.device_array((1, learned), dtype)
+        self.optimizer = [self._put(np.zeros(learned, dtype)) for _ in range(3)]  # gradient, first and second moment
+        # of the batch that is run
+        self.chosen, self.seed = cuda.device_array((batch, 2), np.int64), cuda.device_array(1, np.uint64)
+        self.rate, self.number = cuda.device_array(1, np.float64), cuda.device_array(1, np.int64)
+        self.seeds = cuda.device_array(len(plan.table), np.uint64)
+        self.loss, self.terms, self.norm = (cuda.device_array(BLOCKS + 1, np.float64) for _ in range(3))
+        self.share = cuda.device_array(1, np.float64)  # 1 / number of terms
+        self.uploaded: dict[int, tuple[WindowData, list[Array]]] = {}
+        self.recorded: dict[tuple[int, int, int, float, float], Recording] = {}
+
+    def learn(
+        self,
+        windows: Windows,
+        bounds: npt.NDArray[np.int64],
+        seeds: npt.NDArray[np.uint64],
+        rates: npt.NDArray[np.float64],
+        step: int,
+        schedule: Schedule,
+    ) -> tuple[Array, Array]:
+        """A training step a batch, ``step`` being those done before.
+
+        Returns loss and number of terms (batches, 2), and the norms of the gradients (batches,); a step whose norm is
+        not finite changes nothing. The network has the parameters afterwards.
+        """
+        _, totals, norms = self._run(self.data, windows, bounds, LEARN, seeds, rates, step, schedule)
+        # a few megabytes at most, after as many steps as take a tenth of a second
+        self.theta.copy_to_host(self.network.theta, stream=self.stream)
+        self.stream.synchronize()
+        return totals, norms
+
+    def score(self, data: WindowData, windows: Windows) -> float:
+        """Mean loss over windows, without dropout."""
+        total, count = self._all(data, windows, SCORE)[1].sum(axis=0)
+        return float(total / count) if count else math.inf  # nothing observed judges no weights
+
+    def forward(self, windows: Windows) -> npt.NDArray[np.float64]:
+        """Forecasts (n, h * Q)."""
+        return self._all(self.data, windows, PREDICT)[0]
+
+    def _all(self, data: WindowData, windows: Windows, mode: int) -> tuple[Array, Array, Array]:
+        """Run all windows in their order."""
+        bounds = batches_of(len(windows), self.batch)
+        seeds, rates = np.zeros(len(bounds), np.uint64), np.zeros(len(bounds))
+        return self._run(data, windows, bounds, mode, seeds, rates, 0, None)
+
+    def _run(
+        self,
+        data: WindowData,
+        windows: Windows,
+        bounds: npt.NDArray[np.int64],
+        mode: int,
+        seeds: npt.NDArray[np.uint64],
+        rates: npt.NDArray[np.float64],
+        step: int,
+        schedule: Schedule | None,
+    ) -> tuple[Array, Array, Array]:
+        """Forecasts (n, h * Q); loss and number of terms (batches, 2); norms of the gradients (batches,)."""
+        batches, outputs = len(bounds) - 1, len(self.quantiles)
+        decay, clip = (float(schedule.weight_decay), float(schedule.clip_norm)) if schedule else (0.0, 0.0)
+        lists = [self._put(array) for array in (np.asarray(windows, np.int64), seeds, rates)]
+        totals, norms = cuda.device_array((batches, 2), np.float64), cuda.device_array(batches, np.float64)
+        predicted = len(windows) if mode == PREDICT else 1
+        out = cuda.device_array((predicted, self.objective.spec.horizon * outputs), np.float64)
+        for k, (at, to) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
+            rows = to - at
+            places = self.chosen[:rows], self.seed, self.rate, self.number
+            pick_batch(*lists, at, k, step + 1, *places, self.stream)
+            self._recording(data, rows, mode, decay, clip).start()
+            if mode == PREDICT:
+                restore_units(self._output(rows), self.base, self.scale, outputs, at, out, self.stream)
+            else:
+                note_batch(self.loss, self.terms, self.norm, k, totals, norms, self.stream)
+        found = [array.copy_to_host(stream=self.stream) for array in (out, totals, norms)]
+        self.stream.synchronize()
+        return found[0], found[1], found[2]
+
+    def _recording(self, data: WindowData, rows: int, mode: int, decay: float, clip: float) -> Recording:
+        """The launches for a batch of so many rows."""
+        key = id(data), rows, mode, decay, clip
+        if key not in self.recorded:
+            self.recorded[key] = self._record(self._upload(data), rows, mode, decay, clip)
+        return self.recorded[key]
+
+    def _record(self, data: Sequence[Array], rows: int, mode: int, decay: float, clip: float) -> Recording:
+        made, heads, h = Recording(self.stream), self.heads, self.objective.spec.horizon
+        first, final = self.table[0], self.table[-1]
+        x = self._part(first[table.INPUT], first[table.STEPS], rows, first[table.N_IN])
+        extra = self._part(heads.extra, rows, heads.n_extra)
+        target, mask = self._part(heads.target, rows, h), self._part(heads.mask, rows, h)
+        chosen, base, scale = self.chosen[:rows], self.base[:rows], self.scale[:rows]
+        gather_windows(*data, chosen, self.objective.spec, x, extra, base, scale, target, mask, made)
+        kernels.layer_seeds(self.seed, self.seeds, made)
+        kernels.start_states(self.table, self.work, rows, made)
+        kernels.network_forward(self.table, self.theta, self.work, rows, heads, mode == LEARN, self.seeds, made)
+        if mode == PREDICT:
+            return made
+        doutput = self._part(final[table.D_OUTPUT], rows, final[table.N_OUT])
+        judged = self._output(rows), target, mask, self.quantiles
+        loss_forward_backward(heads.loss, *judged, heads.delta, doutput, self.loss, made)
+        count_terms(mask, len(self.quantiles), self.terms, self.share, made)
+        if mode == LEARN:
+            gradient, m, v = self.optimizer
+            kernels.network_backward(
+                self.table, self.theta, self.gradients[0], self.work, rows, heads, self.seeds, made
+            )
+            sum_gradients(self.gradients, self.share, gradient, self.norm, made)
+            numbers = 0.9, 0.999, 1e-8, decay
+            adam_step(self.theta, gradient, m, v, self.number, self.rate, *numbers, self.norm, clip, made)
+        return made
+
+    def _output(self, rows: int) -> Array:
+        """What the network emits (B, h * Q)."""
+        final = self.table[-1]
+        return self._part(final[table.OUTPUT], rows, final[table.N_OUT])
+
+    def _part(self, offset: int, *shape: int) -> Array:
+        """An array in the workspace."""
+        at, size = int(offset), math.prod(map(int, shape))
+        part: Array = self.work[at : at + size].reshape(tuple(map(int, shape)))
+        return part
+
+    def _put(self, array: Array) -> Array:
+        """A copy on the device."""
+        there: Array = cuda.to_device(np.ascontiguousarray(array), stream=self.stream)
+        return there
+
+    def _upload(self, data: WindowData) -> list[Array]:
+        """What windows are gathered from, copied once."""
+        if id(data) not in self.uploaded:
+            self.uploaded[id(data)] = data, [self._put(array) for array in data]
+        return self.uploaded[id(data)][1]
