@@ -131,7 +131,10 @@ Stream = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", metavar="NAME", help="Where networks are trained: auto, cpu or cuda.", rich_help_panel=MODELS
+        "--device",
+        metavar="NAME",
+        help="Where networks are trained: cpu, cuda (an NVIDIA GPU), or auto (cpu).",
+        rich_help_panel=MODELS,
     ),
 ]
 
@@ -264,10 +267,10 @@ def split(text: str | None) -> list[str]:
 def _device(name: str) -> str:
     if name not in ("auto", "cpu", "cuda"):
         raise ParameterError(f"--device is {name!r}; choose auto, cpu or cuda.")
-    if name == "cuda":
+    if name == "cuda":  # Numba takes its time to be imported
         from forecast.learning.device import check_device
 
-        check_device(name, "--device cpu")
+        return check_device(name, "--device cpu")
     return "cpu"
 
 

@@ -6,7 +6,7 @@ Numbers differ in their last digits, since sums are added in another order, and 
 """
 
 import math
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +67,7 @@ class DeviceRunner:
         self.seeds = cuda.device_array(len(plan.table), np.uint64)
         self.loss, self.terms, self.norm = (cuda.device_array(BLOCKS + 1, np.float64) for _ in range(3))
         self.share = cuda.device_array(1, np.float64)  # 1 / number of terms
-        self.uploaded: dict[int, tuple[WindowData, list[Array]]] = {}
+        self.uploaded: dict[int, tuple[WindowData, list[Any]]] = {}
         self.recorded: dict[tuple[int, int, int, float, float], Recording] = {}
 
     def learn(
@@ -119,14 +119,14 @@ class DeviceRunner:
         """Forecasts (n, h * Q); loss and number of terms (batches, 2); norms of the gradients (batches,)."""
         batches, outputs = len(bounds) - 1, len(self.quantiles)
         decay, clip = (float(schedule.weight_decay), float(schedule.clip_norm)) if schedule else (0.0, 0.0)
-        lists = [self._put(array) for array in (np.asarray(windows, np.int64), seeds, rates)]
+        all_windows, all_seeds, all_rates = map(self._put, (np.asarray(windows, np.int64), seeds, rates))
         totals, norms = cuda.device_array((batches, 2), np.float64), cuda.device_array(batches, np.float64)
         predicted = len(windows) if mode == PREDICT else 1
         out = cuda.device_array((predicted, self.objective.spec.horizon * outputs), np.float64)
         for k, (at, to) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
             rows = to - at
             places = self.chosen[:rows], self.seed, self.rate, self.number
-            pick_batch(*lists, at, k, step + 1, *places, self.stream)
+            pick_batch(all_windows, all_seeds, all_rates, at, k, step + 1, *places, self.stream)
             self._recording(data, rows, mode, decay, clip).start()
             if mode == PREDICT:
                 restore_units(self._output(rows), self.base, self.scale, outputs, at, out, self.stream)
@@ -143,14 +143,15 @@ class DeviceRunner:
             self.recorded[key] = self._record(self._upload(data), rows, mode, decay, clip)
         return self.recorded[key]
 
-    def _record(self, data: Sequence[Array], rows: int, mode: int, decay: float, clip: float) -> Recording:
+    def _record(self, data: list[Any], rows: int, mode: int, decay: float, clip: float) -> Recording:
         made, heads, h = Recording(self.stream), self.heads, self.objective.spec.horizon
         first, final = self.table[0], self.table[-1]
         x = self._part(first[table.INPUT], first[table.STEPS], rows, first[table.N_IN])
         extra = self._part(heads.extra, rows, heads.n_extra)
         target, mask = self._part(heads.target, rows, h), self._part(heads.mask, rows, h)
-        chosen, base, scale = self.chosen[:rows], self.base[:rows], self.scale[:rows]
-        gather_windows(*data, chosen, self.objective.spec, x, extra, base, scale, target, mask, made)
+        written = x, extra, self.base[:rows], self.scale[:rows], target, mask
+        gathered: Any = *data, self.chosen[:rows], self.objective.spec, *written, made
+        gather_windows(*gathered)
         kernels.layer_seeds(self.seed, self.seeds, made)
         kernels.start_states(self.table, self.work, rows, made)
         kernels.network_forward(self.table, self.theta, self.work, rows, heads, mode == LEARN, self.seeds, made)
@@ -170,23 +171,21 @@ class DeviceRunner:
             adam_step(self.theta, gradient, m, v, self.number, self.rate, *numbers, self.norm, clip, made)
         return made
 
-    def _output(self, rows: int) -> Array:
+    def _output(self, rows: int) -> Any:
         """What the network emits (B, h * Q)."""
         final = self.table[-1]
         return self._part(final[table.OUTPUT], rows, final[table.N_OUT])
 
-    def _part(self, offset: int, *shape: int) -> Array:
+    def _part(self, offset: int, *shape: int) -> Any:
         """An array in the workspace."""
         at, size = int(offset), math.prod(map(int, shape))
-        part: Array = self.work[at : at + size].reshape(tuple(map(int, shape)))
-        return part
+        return self.work[at : at + size].reshape(tuple(map(int, shape)))
 
-    def _put(self, array: Array) -> Array:
+    def _put(self, array: Array) -> Any:
         """A copy on the device."""
-        there: Array = cuda.to_device(np.ascontiguousarray(array), stream=self.stream)
-        return there
+        return cuda.to_device(np.ascontiguousarray(array), stream=self.stream)
 
-    def _upload(self, data: WindowData) -> list[Array]:
+    def _upload(self, data: WindowData) -> list[Any]:
         """What windows are gathered from, copied once."""
         if id(data) not in self.uploaded:
             self.uploaded[id(data)] = data, [self._put(array) for array in data]

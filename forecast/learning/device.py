@@ -3,13 +3,14 @@
 from forecast.errors import DeviceError
 
 
-def check_device(name: str, instead: str) -> None:
-    """See that networks can be trained on a device.
+def check_device(name: str, instead: str) -> str:
+    """The device to train on, "cpu" or "cuda".
 
     Parameters
     ----------
     name : {"cpu", "cuda", "auto"}
-        The device that was asked for.
+        The device that was asked for. "auto" takes the processor: from what size of network a GPU pays off has not been
+        measured.
     instead : str
         What the message tells the caller to use instead.
 
@@ -19,8 +20,19 @@ def check_device(name: str, instead: str) -> None:
         If it is "cuda" and there is no GPU, or no package for it; one sentence says which.
     """
     if name != "cuda":
-        return
+        return "cpu"
     from forecast_kernels.device import gpu
 
-    missing = gpu().missing or "networks are trained on the processor in this version"
-    raise DeviceError(f"Device 'cuda' is not available: {missing}; use {instead}.")
+    if not gpu().available:
+        raise DeviceError(f"Device 'cuda' is not available: {gpu().missing}; use {instead}.")
+    return "cuda"
+
+
+def usable_device(name: str) -> str:
+    """The device that trained networks forecast on: where there is no GPU, also those that were trained on one.
+
+    Their weights are the same; forecasts differ in their last digits.
+    """
+    from forecast_kernels.device import gpu
+
+    return "cuda" if name == "cuda" and gpu().available else "cpu"

@@ -3,6 +3,7 @@
 import pytest
 
 from forecast.storage import FORMAT
+from forecast_kernels import device
 
 MONTHS = [f"{year}-{month:02d}-01" for year in (2021, 2022, 2023) for month in range(1, 13)]
 GOOD = ["month,sales", *(f"{month},{k % 12}" for k, month in enumerate(MONTHS))]
@@ -89,7 +90,8 @@ def fails(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("wrong", FILES)
-def test_bad_input_is_one_sentence(fails, csv, wrong):
+def test_bad_input_is_one_sentence(fails, csv, wrong, monkeypatch):
+    monkeypatch.setattr(device, "gpu", lambda: device.Gpu("", "no NVIDIA GPU with its driver was found"))
     lines, arguments, code, words = FILES[wrong]
     horizon = () if "-h" in arguments else ("-h", 3)
     models = () if "--models" in arguments else NAIVE

@@ -10,6 +10,7 @@ from forecast.models.recurrent import LSTM, FittedLSTM
 from forecast.progress import Silent
 from forecast.series import datasets
 from forecast.series.frame import read_panel
+from forecast_kernels import device
 from forecast_kernels.network.cpu import run_group
 from tests.toys import PASSENGERS, make_panel
 
@@ -357,8 +358,10 @@ def test_config_that_cannot_work_is_refused_on_construction(options, message):
         LSTM(**options)
 
 
-def test_absent_device_is_said():
-    with pytest.raises(DeviceError, match=r"Device 'cuda' is not available: .+; use device='cpu'\."):
+@pytest.mark.parametrize("missing", ["no NVIDIA GPU with its driver was found", "the package numba-cuda is missing"])
+def test_absent_device_is_said(missing, monkeypatch):
+    monkeypatch.setattr(device, "gpu", lambda: device.Gpu("", missing))
+    with pytest.raises(DeviceError, match=rf"^Device 'cuda' is not available: {missing}; use device='cpu'\.$"):
         LSTM(device="cuda").fit(make_panel(), 3)
 
 

@@ -9,6 +9,7 @@ from forecast.models.pretrained.bands import BANDS, WEIGHTS, band_of, weights
 from forecast.models.recurrent.assembly import build_network
 from forecast.series import datasets
 from forecast.series.frame import read_panel
+from forecast_kernels import device
 from tests.toys import PASSENGERS, make_panel
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -178,6 +179,10 @@ def test_bad_options_are_refused():
         Pretrained(finetune_steps=-1)
     with pytest.raises(ParameterError, match="Pretrained's point is 'mode'"):
         Pretrained(point="mode")
+
+
+def test_absent_device_is_said(monkeypatch):
+    monkeypatch.setattr(device, "gpu", lambda: device.Gpu("", "no NVIDIA GPU with its driver was found"))
     with pytest.raises(DeviceError, match="cuda"):
         Pretrained(device="cuda").fit(make_panel())
 

@@ -20,7 +20,7 @@ Thetas = npt.NDArray[np.float32]  # (members, P)
 
 
 def finetuned(
-    model: "Pretrained", season: int, thetas: Thetas, panel: Panel, h: int | None, progress: Progress
+    model: "Pretrained", season: int, thetas: Thetas, panel: Panel, h: int | None, progress: Progress, device: str
 ) -> tuple[Thetas, list[History]]:
     """Parameters of the members, and what happened; no history where the shipped weights stay.
 
@@ -49,12 +49,13 @@ def finetuned(
                 steps, model.batch_size, model.learning_rate, seed=model.seed + member,
                 validate_every=max(1, steps // 10),
             )  # fmt: skip
-            before = judge(network, whole, judged, objective, model.num_threads)
-            trial = train(network, past, learned, objective, schedule, progress, (whole, judged), model.num_threads)
+            where = model.num_threads, device
+            before = judge(network, whole, judged, objective, *where)
+            trial = train(network, past, learned, objective, schedule, progress, (whole, judged), *where)
             network.theta[:] = thetas[member]
             if trial.validation and min(trial.validation) < before:
                 again = replace(schedule, stop_after=trial.steps)
-                histories.append(train(network, whole, everything, objective, again, progress, None, model.num_threads))
+                histories.append(train(network, whole, everything, objective, again, progress, None, *where))
             out.append(network.theta.copy())
     finally:
         progress.finish()

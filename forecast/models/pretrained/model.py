@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from forecast.errors import DeviceError
+from forecast.learning.device import check_device
 from forecast.learning.warmup import warmup
 from forecast.models.base import Model
 from forecast.models.pretrained.bands import weights
@@ -59,7 +59,7 @@ class Pretrained(Model):
     num_threads: int | None = None
     """Threads to compute with, at most those of ``NUMBA_NUM_THREADS``; None: all of these."""
     device: str = "cpu"
-    """"cpu", or "auto", which takes it."""
+    """Where networks are fine-tuned and forecast: "cpu", "cuda" or "auto", as for `LSTM`."""
     alias: str | None = None
     """Name of the forecast column."""
 
@@ -67,9 +67,9 @@ class Pretrained(Model):
         check_fields(self)
 
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> FittedPretrained:
-        if self.device not in ("cpu", "auto"):
-            raise DeviceError(f"Device {self.device!r} is not available; use device='cpu'.")
-        warmup(progress, *self.kernels)
+        device = check_device(self.device, "device='cpu'")
+        if device == "cpu":
+            warmup(progress, *self.kernels)
 
         def shipped(season: int) -> FittedPretrained:
             return FittedPretrained(self, season, weights(self.weights, season))
@@ -81,4 +81,4 @@ class Pretrained(Model):
         if not self.finetune_steps:
             return shipped(season)
         thetas = weights(self.weights, season)
-        return FittedPretrained(self, season, *finetuned(self, season, thetas, panel, h, progress))
+        return FittedPretrained(self, season, *finetuned(self, season, thetas, panel, h, progress, device))

@@ -125,7 +125,9 @@ class PatchNetwork(Context):
     num_threads: int | None = None
     """Threads to compute with, at most those of ``NUMBA_NUM_THREADS``; None: all of these."""
     device: str = "cpu"
-    """"cpu", or "auto", which takes it."""
+    """Where networks are trained and forecast: "cpu"; "cuda", an NVIDIA GPU, which takes the package gatecast[cuda]; or
+    "auto", the processor, since from what size a GPU pays off has not been measured. The same seed gives the same
+    numbers on one device. Networks that were trained on a GPU forecast on the processor where there is none."""
     weights: Mapping[str, npt.NDArray[Any]] | str | None = None
     """Weights to start from: PyTorch's or Keras's, by name, or a safetensors file that holds them."""
     alias: str | None = None
@@ -156,8 +158,9 @@ class PatchNetwork(Context):
         return self.loss == "quantile" and len(self.quantiles) > 1
 
     def _fit(self, panel: Panel, h: int | None, progress: Progress) -> FittedNetwork:
-        check_device(self.device, "device='cpu'")
-        warmup(progress, *self.kernels)
+        device = check_device(self.device, "device='cpu'")
+        if device == "cpu":
+            warmup(progress, *self.kernels)
         resolved = self._resolved(panel, h)
         if self.stream:
             check_stream(self, panel)
@@ -183,7 +186,8 @@ class PatchNetwork(Context):
                 if self.weights is not None:
                     network.load(read_weights(self.weights, network))
                 own = replace(schedule, seed=seed)
-                histories.append(train(network, data, windows, objective, own, progress, validation, self.num_threads))
+                how = own, progress, validation, self.num_threads, device
+                histories.append(train(network, data, windows, objective, *how))
                 networks.append(network)
         finally:
             progress.finish()

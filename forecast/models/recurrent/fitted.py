@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import ParameterError
+from forecast.learning.device import usable_device
 from forecast.learning.network import Network
 from forecast.learning.training import History, WindowData, predict
 from forecast.models.base import Fitted, Forecast, State
@@ -243,8 +244,9 @@ class _Windows:
         series: npt.NDArray[np.int64],
     ) -> npt.NDArray[Any]:
         _, objective = build_network(self.fitted.config(members[0]), self.fitted.inputs)
-        windows, threads = windows_at_end(cutoffs), self.fitted.model.num_threads
-        found = (predict(self.fitted.networks[k], data, windows, objective, threads) for k in members)
+        windows, model = windows_at_end(cutoffs), self.fitted.model
+        run = partial(predict, num_threads=model.num_threads, device=usable_device(model.device))
+        found = (run(self.fitted.networks[k], data, windows, objective) for k in members)
         return np.asarray(np.mean([np.sort(out, axis=2) for out in found], axis=0))
 
 

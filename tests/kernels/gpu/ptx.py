@@ -9,6 +9,7 @@ import re
 from cuda.core import Linker, LinkerOptions, ObjectCode
 from numba import cuda, types
 
+from forecast_kernels.batches import gpu as batches
 from forecast_kernels.dense import gpu as dense
 from forecast_kernels.dropout import gpu as dropout
 from forecast_kernels.embedding import gpu as embedding
@@ -19,9 +20,10 @@ from forecast_kernels.matmul import gpu as matmul
 from forecast_kernels.network import gpu as network
 from forecast_kernels.optim import gpu as optim
 from forecast_kernels.reduction import gpu as reduction
+from forecast_kernels.windows import gpu as windows
 
 f, f64, i, u, flag = types.float32, types.float64, types.int64, types.uint64, types.boolean
-f1, f2, f3, d1 = f[::1], f[:, ::1], f[:, :, ::1], f64[::1]
+f1, f2, f3, d1, d2, i1, i2 = f[::1], f[:, ::1], f[:, :, ::1], f64[::1], f64[:, ::1], i[::1], i[:, ::1]
 ENDING = flag, f1, i
 SEQUENCE = f3, f2, f3, f3, f3, f3, i
 BACKWARD = f2, f3, f3, f3, f2, f2, i
@@ -50,6 +52,12 @@ KERNELS = {
     network._last_forward: (f3, f2, f2),
     network._last_backward: (f2, f3),
     reduction._finish: (d1, flag),
+    windows._gather_windows: (d1, i1, d2, d1, i1, f2, i2, f2, i2, *[i] * 8, f3, f2, d2, d1, f2, f2),
+    batches._pick_batch: (i2, u[::1], d1, i, i, i, i2, u[::1], d1, i1),
+    batches._count_terms: (f2, i, d1),
+    batches._finish_terms: (d1, d1),
+    batches._note_batch: (d1, d1, d1, i, d2, d1),
+    batches._restore_units: (f2, d2, d1, i, i, d2),
 }
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-# Sums of many terms and what a step of Adam does once are float64, as on the CPU.
+# Sums of many terms, what a step of Adam does once, and what has the units of the series are float64, as on the CPU.
 IN_FLOAT64 = {
     "loss.gpu._loss_forward_backward", "loss.gpu._cross_entropy_forward_backward", "optim.gpu._sum_gradients",
-    "optim.gpu._adam_step", "reduction.gpu._finish",
+    "optim.gpu._adam_step", "reduction.gpu._finish", "windows.gpu._gather_windows", "batches.gpu._pick_batch",
+    "batches.gpu._count_terms", "batches.gpu._finish_terms", "batches.gpu._note_batch", "batches.gpu._restore_units",
 }  # fmt: skip
 NEEDED = "numba_cuda", "nvidia.cu13"
 
