@@ -1,8 +1,8 @@
 """How fast gatecast is, beside the peers that forecasters use, measured in one run on one machine.
 
-    python -m benchmarks.speed                       all sections
+    python -m benchmarks.speed                       all sections but gpu
     python -m benchmarks.speed step cold             some of them: step, cells, tutorial, panel, cold, growth,
-                                                     pretrained
+                                                     pretrained, gpu
     python -m benchmarks.speed --write               the same, and write the tables into README.md
     python -m benchmarks.speed step --repeats 3 --block 0.05        a smoke test
 
@@ -16,6 +16,8 @@
 ``panel``     fit, predict and backtest of 500 simulated monthly series, beside neuralforecast's LSTM with an equal
               network, windows and steps; peak memory.
 ``cold``      First run with an empty cache of compiled kernels, later runs, import.
+``gpu``       Training step and inference on an NVIDIA GPU, beside PyTorch's cuDNN LSTM and our own CPU. There are no
+              figures of it so far: it has not been run on a GPU.
 ``growth``    Time and memory of fit and predict for 10 to 100,000 short series.
 ``pretrained``  Forecasts of the pretrained networks, and `forecast run` of every shipped data set.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import benchmarks.speed
-from benchmarks.speed import cells, cold, growth, panel, pretrained, readme, steps, tutorial
+from benchmarks.speed import cells, cold, gpu, growth, panel, pretrained, readme, steps, tutorial
 from benchmarks.speed.options import Options
 from benchmarks.speed.worker import ROOT
 
@@ -19,6 +19,7 @@ SECTIONS: dict[str, Callable[[Options], str]] = {
     "cold": cold.section,
     "growth": growth.section,
     "pretrained": pretrained.section,
+    "gpu": gpu.section,
 }
 
 
@@ -29,7 +30,7 @@ def main() -> None:
         description=benchmarks.speed.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; all by default")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; by default all but gpu")
     parser.add_argument("--write", action="store_true", help="put the tables between the markers in README.md")
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md", help="another file for --write")
     parser.add_argument("--repeats", type=int, help="turns of each side, by default as many as a section finds enough")
@@ -38,7 +39,7 @@ def main() -> None:
     for name in ("torch", "xlstm", "keras", "tensorflow", "neuralforecast"):
         parser.add_argument(f"--{name}-python", default=sys.executable, help=f"Python that has {name}")
     arguments = parser.parse_args()
-    chosen = arguments.sections or list(SECTIONS)
+    chosen = arguments.sections or [name for name in SECTIONS if name != "gpu"]
     unknown = [name for name in chosen if name not in SECTIONS]
     if unknown:
         parser.error(f"there is no section {unknown[0]!r}; choose from {', '.join(SECTIONS)}")
@@ -48,6 +49,8 @@ def main() -> None:
         arguments.python, arguments.torch_python, arguments.xlstm_python, arguments.keras_python,
         arguments.tensorflow_python, arguments.neuralforecast_python, arguments.repeats, arguments.block, _command(),
     )  # fmt: skip
+    if "gpu" in chosen and (lacking := gpu.missing(options)):
+        parser.error(f"section gpu cannot be measured: {lacking}")
     done = {}
     for name in chosen:
         options.say(f"== {name}")

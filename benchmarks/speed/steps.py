@@ -65,7 +65,7 @@ def _measure(
     """Seconds of both sides, and speeds of the large product between their blocks, by task."""
     outputs = ours.call("prepare", shape=shape)
     if torch:
-        _compare(shape, outputs, torch.call("prepare", shape=shape, count=threads))
+        compare(shape, outputs, torch.call("prepare", shape=shape, count=threads))
     measured = {}
     for task in ("train", "infer"):
         sides = {"ours": partial(ours.call, task, seconds=options.block)}
@@ -86,7 +86,7 @@ def _cells(times: Mapping[str, list[float]], flops: int, peak: float) -> list[st
     return [duration(ours), *(peer or ["not installed", ""]), f"{flops / ours / peak:.0%}"]
 
 
-def _compare(shape: Shape, ours: list[float], theirs: list[float]) -> None:
+def compare(shape: Shape, ours: list[float], theirs: list[float]) -> None:
     """Raise if the sides do not compute the same."""
     difference = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
     if difference > 1e-5:

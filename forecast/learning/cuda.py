@@ -28,7 +28,8 @@ from forecast_kernels.windows.gpu import gather_windows
 
 _WORDS = {
     table.NORM: "normalisation", table.CONV: "convolution", table.SLSTM: "sLSTM", table.MLSTM: "mLSTM",
-    table.GATE: "gate", table.SKIP: "skip connection", table.ADD: "sum",
+    table.GATE: "gate", table.SKIP: "skip connection", table.ADD: "sum", table.FLAT: "linear path",
+    table.SHIFT: "linear path",
 }  # fmt: skip
 
 
@@ -51,7 +52,7 @@ class DeviceRunner:
                 f"Device 'cuda' has no kernels yet for {', '.join(lacking)}, which this network has; use device='cpu'."
             )
         h, dtype = objective.spec.horizon, network.theta.dtype
-        plan = network.plan(batch, objective.extra, h, training, "cuda")
+        plan = network.plan(batch, objective.extra, h, training, device="cuda")
         self.batch, self.network, self.data, self.objective, self.table = batch, network, data, objective, plan.table
         self.heads, self.stream = objective.heads(plan), cuda.stream()
         self.theta = self._put(network.theta)

@@ -1,5 +1,6 @@
 """The speed benchmark: its command, its tables, and that it says so when a peer is missing."""
 
+import os
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ TINY = Shape(batch=4, time=3, inputs=2, hidden=5, layers=2)
 def test_help_tells_every_section():
     command = [sys.executable, "-m", "benchmarks.speed", "--help"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    words = "step cells tutorial panel cold growth pretrained --write --torch-python --xlstm-python"
+    words = "step cells tutorial panel cold growth pretrained gpu --write --torch-python --xlstm-python"
     for word in words.split():
         assert word in shown
 
@@ -74,6 +75,14 @@ def test_missing_peer_is_shown_as_not_installed(monkeypatch):
     text = steps.section(Options(*[sys.executable] * 6, repeats=2, block=0.001, command="test"))
     rows = [line for line in text.splitlines() if line.startswith("| 4, 3, 2, 5, 2 |")]
     assert rows and all(row.count("not installed") == 2 for row in rows)
+
+
+def test_section_gpu_is_refused_in_a_sentence_without_one():
+    none = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0", "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-m", "benchmarks.speed", "gpu"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=none)
+    assert done.returncode == 2
+    assert "section gpu cannot be measured: no NVIDIA GPU with its driver was found" in done.stderr
 
 
 def test_side_that_fails_is_named(capfd):

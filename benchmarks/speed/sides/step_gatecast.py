@@ -9,9 +9,10 @@ from threadpoolctl import threadpool_limits
 from benchmarks.speed.sides.shapes import Shape, series, torch_weights
 from benchmarks.speed.worker import serve
 from forecast.learning.network import Network, recurrent_layers
-from forecast.learning.training import Objective, Schedule, WindowData, _Runner, train
+from forecast.learning.training import Objective, Schedule, WindowData, _runner, train
 from forecast.learning.weights import read_weights
 from forecast.progress import Silent
+from forecast_kernels.device import gpu
 from forecast_kernels.jit import threads
 from forecast_kernels.windows.cpu import NONE, Windowing
 
@@ -37,9 +38,9 @@ class Stopwatch(Silent):
 class Side:
     """One network at a time."""
 
-    def prepare(self, shape: list[int]) -> list[float]:
+    def prepare(self, shape: list[int], device: str = "cpu") -> list[float]:
         """Set up a network; returns its outputs for the first batch."""
-        self.shape = Shape(*shape)
+        self.shape, self.device = Shape(*shape), device
         B, T, D, H, layers = self.shape
         self.network = Network(
             recurrent_layers(
@@ -52,7 +53,7 @@ class Side:
         cutoffs = self.shape.context + np.arange(self.shape.windows)
         self.windows = np.stack([np.zeros_like(cutoffs), cutoffs], axis=1)
         self.objective = Objective(Windowing(self.shape.context, D, 1, 0, NONE, 0), "squared", (0.5,), 1.0, 0.0)
-        self.runner = _Runner(self.network, self.data, self.objective, B, training=False)
+        self.runner = _runner(self.network, self.data, self.objective, B, False, device)
         with threads():
             outputs: list[float] = self.runner.forward(self.windows[:B])[:, 0].tolist()
         self._train(2)  # loads what is compiled
@@ -67,7 +68,7 @@ class Side:
     def _train(self, steps: int) -> float:
         watch = Stopwatch()
         schedule = Schedule(steps, self.shape.batch, 1e-3, decay="constant", clip_norm=1.0)
-        train(self.network, self.data, self.windows, self.objective, schedule, watch)
+        train(self.network, self.data, self.windows, self.objective, schedule, watch, device=self.device)
         return watch.seconds_per_step
 
     def infer(self, seconds: float) -> float:
@@ -82,6 +83,11 @@ class Side:
             return (time.perf_counter() - start) / done
 
 
+def found_gpu() -> tuple[str, str]:
+    """Name of the GPU, and what it lacks."""
+    return gpu().name, gpu().missing
+
+
 def peak(count: int) -> float:
     """Floating-point operations a second of a large float32 matrix product by ``count`` threads."""
     a = np.ones((PEAK_SIZE, PEAK_SIZE), np.float32)
@@ -94,4 +100,4 @@ def peak(count: int) -> float:
 
 if __name__ == "__main__":
     side = Side()
-    serve({"prepare": side.prepare, "train": side.train, "infer": side.infer, "peak": peak})
+    serve({"prepare": side.prepare, "train": side.train, "infer": side.infer, "peak": peak, "gpu": found_gpu})

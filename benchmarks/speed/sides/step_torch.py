@@ -35,13 +35,15 @@ class Side:
 
     def __init__(self) -> None:
         torch.set_flush_denormal(True)  # before there are other threads, which inherit it
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # float32 as ours is
 
-    def prepare(self, shape: list[int], count: int) -> list[float]:
+    def prepare(self, shape: list[int], count: int, device: str = "cpu") -> list[float]:
         """Set up a network for ``count`` threads; returns its outputs for the first batch."""
         torch.set_num_threads(count)
+        self.device = device
         made = Shape(*shape)
         B, T, D, _, _ = made
-        self.net = Net(made)
+        self.net = Net(made).to(device)
         self.net.load_state_dict({name: torch.tensor(value) for name, value in torch_weights(made).items()})
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=1e-3)
         self.loss = nn.MSELoss()
@@ -51,13 +53,20 @@ class Side:
         for at in range(0, made.windows, B):
             part = windows[at : at + B]
             x = part[:, :-1].reshape(B, T, D).transpose(1, 0, 2)
-            self.batches.append((torch.tensor(np.ascontiguousarray(x)), torch.tensor(part[:, -1:].copy())))
+            pair = torch.tensor(np.ascontiguousarray(x)), torch.tensor(part[:, -1:].copy())
+            self.batches.append((pair[0].to(device), pair[1].to(device)))
         self.endless = cycle(self.batches)
         with torch.inference_mode():
             outputs: list[float] = self.net(self.batches[0][0])[:, 0].tolist()
         for _ in range(3):
             self._step()
+        self._wait()
         return outputs
+
+    def _wait(self) -> None:
+        """Until the GPU has done what it was told."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
 
     def _step(self) -> None:
         x, y = next(self.endless)
@@ -72,6 +81,7 @@ class Side:
         while done < 3 or time.perf_counter() - start < seconds:
             self._step()
             done += 1
+        self._wait()
         return (time.perf_counter() - start) / done
 
     def infer(self, seconds: float) -> float:
@@ -81,9 +91,10 @@ class Side:
             while done < 3 or time.perf_counter() - start < seconds:
                 self.net(next(self.endless)[0])
                 done += 1
+        self._wait()
         return (time.perf_counter() - start) / done
 
 
 if __name__ == "__main__":
     side = Side()
-    serve({"prepare": side.prepare, "train": side.train, "infer": side.infer})
+    serve({"prepare": side.prepare, "train": side.train, "infer": side.infer, "gpu": torch.cuda.is_available})

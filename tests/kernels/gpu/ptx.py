@@ -52,7 +52,7 @@ KERNELS = {
     network._last_forward: (f3, f2, f2),
     network._last_backward: (f2, f3),
     reduction._finish: (d1, flag),
-    windows._gather_windows: (d1, i1, d2, d1, i1, f2, i2, f2, i2, *[i] * 8, f3, f2, d2, d1, f2, f2),
+    windows._gather_windows: (d1, i1, d2, d1, i1, f2, i2, f2, i2, *[i] * 9, f3, f2, d2, d1, f2, f2),
     batches._pick_batch: (i2, u[::1], d1, i, i, i, i2, u[::1], d1, i1),
     batches._count_terms: (f2, i, d1),
     batches._finish_terms: (d1, d1),
