@@ -35,11 +35,11 @@ def info(as_json: Json = False) -> None:
     if as_json:
         show_json(facts)
         return
-    size = facts["cache_bytes"]
+    size, without_gpu = facts["cache_bytes"], f"none can be used: {facts['gpu_missing']}"
     shown = {
         **facts["versions"],
         "device": facts["device"],
-        "gpu": facts["gpu"] or f"none can be used: {facts['gpu_missing']}",
+        "gpu": f"{gpu}; --device cuda takes it, auto the cpu" if (gpu := facts["gpu"]) else without_gpu,
         "threads": str(facts["threads"]),
         "kernels": "compiled" if facts["kernels_compiled"] else "not compiled yet; forecast warmup does it",
         "cache": f"{facts['cache_folder']} ({size / 1e6:.1f} MB)" if facts["cache_folder"] else "none can be written",

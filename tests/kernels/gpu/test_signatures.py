@@ -12,6 +12,7 @@ import pytest
 KERNELS = Path(__file__).parents[3] / "kernels" / "forecast_kernels"
 # The inside of a product differs, and the host walks the networks of the GPU; the kernels that both use are compared.
 APART = "batches", "matmul", "network", "reduction"
+LEFT_OUT = {"lstm": {"symbols"}}  # arguments that the GPU's twin does not take
 ROOMS = sorted(file.parent.name for file in KERNELS.glob("*/gpu.py") if file.parent.name not in APART)
 
 
@@ -32,6 +33,7 @@ def test_twins_take_the_same_arguments(room):
     for name, (arguments, returned) in gpu.items():
         assert name in cpu, f"{room}/gpu.py has {name}, {room}/cpu.py has not"
         expected, of_cpu = cpu[name]
+        expected = [argument for argument in expected if argument not in LEFT_OUT.get(room, ())]
         if of_cpu == "int":
             assert (arguments, returned) == (expected, of_cpu)
         else:
