@@ -6,6 +6,7 @@ import pytest
 from forecast import Forecaster, Pretrained, SeasonalNaive
 from forecast.errors import DeviceError, ModelFileError, ParameterError
 from forecast.models.pretrained.bands import BANDS, WEIGHTS, band_of, weights
+from forecast.models.pretrained.season import season_of
 from forecast.models.recurrent.assembly import build_network
 from forecast.series import datasets
 from forecast.series.frame import read_panel
@@ -110,13 +111,23 @@ def test_seasonal_naive_is_beaten_on_the_shipped_single_series():
     assert np.mean(scores) < 0.8
 
 
-def test_week_is_taken_for_the_season_of_hours_that_repeat_by_week():
+def seasonal_naive(season, panel):
+    """Forecasts of the next day by the value of one season ago."""
+    return np.stack([panel.series(s)[-season:][:24] for s in range(len(panel))])
+
+
+def test_season_is_the_week_where_the_last_days_are_forecast_better_by_it():
     hours = np.arange(24 * 7 * 5)
     weekly = 10 * np.sin(hours * 2 * np.pi / 24) + 30 * (hours // 24 % 7 >= 5)
     daily = 10 * np.sin(hours * 2 * np.pi / 24) + np.random.default_rng(0).normal(0, 1, len(hours)).cumsum() / 10
     for values, season in ((weekly, 168), (daily, 24), (weekly[:600], 24)):
-        assert Pretrained().fit(make_panel({"a": values}, freq="h")).season == season
-    assert Pretrained(season_length=24).fit(make_panel({"a": weekly}, freq="h")).season == 24
+        assert season_of(make_panel({"a": values, "b": 2 * values}, freq="h"), seasonal_naive) == season
+
+
+def test_season_can_be_given():
+    panel = make_panel({"a": waves(840, 24)}, freq="h")
+    assert Pretrained(season_length=168).fit(panel).season == 168
+    assert Pretrained(season_length=24).fit(panel).season == 24
 
 
 @pytest.fixture(scope="module")
