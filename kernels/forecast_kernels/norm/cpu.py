@@ -3,11 +3,8 @@
 Notation: M rows, D values a row in N heads of P = D / N; each head is normalised by itself. One head is layer norm.
 """
 
-import math
-
 from forecast_kernels.jit import Array, kernel, wide_vectors
-
-EPSILON = 1e-5  # added to the variance
+from forecast_kernels.norm.cell import norm_inverse, norm_value, norm_value_backward
 
 
 @kernel
@@ -34,9 +31,9 @@ def norm_forward(
             variance = T(0)
             for j in range(P):
                 variance += (v[j] - mean) * (v[j] - mean)
-            inverse = T(1) / T(math.sqrt(variance / T(P) + T(EPSILON)))
+            inverse = norm_inverse(variance / T(P))
             for j in range(P):
-                o[j] = (v[j] - mean) * inverse * s[j] + b[j]
+                o[j] = norm_value(v[j], mean, inverse, s[j], b[j])
             moments[r, n, 0], moments[r, n, 1] = mean, inverse
 
 
@@ -69,7 +66,7 @@ def norm_backward(
                 along += g[j] * s[j] * normal
             total, along = total / T(P), along / T(P)
             for j in range(P):
-                d[j] = inverse * (g[j] * s[j] - total - (v[j] - mean) * inverse * along)
+                d[j] = norm_value_backward((v[j] - mean) * inverse, g[j] * s[j], inverse, total, along)
             for j in range(P):
                 ds[j] += g[j] * (v[j] - mean) * inverse
                 db[j] += g[j]

@@ -58,6 +58,12 @@ def slstm_normaliser(balance: float, n_prev: float) -> float:
 
 
 @cell
+def slstm_output(o: float, c: float, n: float) -> float:
+    """What the unit shows: returns h."""
+    return o * c / n
+
+
+@cell
 def slstm_output_backward(o: float, c: float, share: float) -> tuple[float, float]:
     """Backward of h = o c / n, ``share`` = dh / n: returns dpre_o and what is added to dc."""
     T = type(o)

@@ -26,6 +26,7 @@ from forecast_kernels.slstm.cell import (
     slstm_gates,
     slstm_input_backward,
     slstm_normaliser,
+    slstm_output,
     slstm_output_backward,
 )
 
@@ -120,7 +121,7 @@ def slstm_forward(
             for j in range(size):
                 n_next[j] = slstm_normaliser(i[j], n_prev[j])
             for j in range(size):
-                h_next[j] = o[j] * c_next[j] / n_next[j]
+                h_next[j] = slstm_output(o[j], c_next[j], n_next[j])
             for r in range(B):
                 for j in range(P):
                     shown[t - first, r, head, j] = h[head, after, r, j]
