@@ -130,3 +130,14 @@ def multiprocessors() -> int:
 def shared_limit() -> int:
     """Bytes of shared memory that a block can ask for; 1 KB in the simulator, so that small sizes do not fit either."""
     return 1 << 10 if simulated() else int(cuda.get_current_device().MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+
+
+def unit_threads(units: int) -> int:
+    """Threads of a block with one for each unit: whole warps; with so few, each may have all registers there are."""
+    return min(-(-units // WARP) * WARP, THREADS)
+
+
+def rows_that_fit(rows: int, columns: int, others: int, itemsize: int) -> tuple[int, int]:
+    """How many rows of a matrix fit into shared memory beside other values, and the bytes in all."""
+    kept = max(0, min(rows, (shared_limit() // itemsize - others) // columns))
+    return kept, (kept * columns + others) * itemsize

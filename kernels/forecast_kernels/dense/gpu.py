@@ -1,6 +1,7 @@
-"""Dense layer on the GPU, forward and backward.
+"""Dense layer on the GPU, forward and backward; twins of cpu.py, and of heads.py, whose layer is within each head.
 
-Notation: B rows, D inputs, H outputs. Activations: 0 none, 1 ReLU.
+Notation: B rows, D inputs, H outputs. Activations: 0 none, 1 ReLU. Of heads: M rows, N heads of P columns side by side,
+H = N P.
 """
 
 from typing import Any
@@ -9,7 +10,15 @@ from numba import cuda
 
 from forecast_kernels.jit import Array
 from forecast_kernels.jit_cuda import THREADS, cuda_kernel, launch
-from forecast_kernels.matmul.gpu import column_sums, column_sums_workspace, product, product_workspace
+from forecast_kernels.matmul.gpu import (
+    column_sums,
+    column_sums_workspace,
+    groups_workspace,
+    product,
+    product_of_groups,
+    product_workspace,
+)
+from forecast_kernels.reduction.gpu import sum_rows
 
 
 def dense_workspace(inputs: int, outputs: int) -> int:
@@ -63,3 +72,46 @@ def _relu_backward(
         row, column = i // out.shape[1], i % out.shape[1]
         if out[row, column] <= T(0):
             dout[row, column] = T(0)
+
+
+def heads_workspace(head: int) -> int:
+    """Values of workspace that the kernels need for heads of P columns."""
+    return groups_workspace(head, head)
+
+
+def heads_forward(
+    x: Array,  # (M, H) read
+    W: Array,  # (N, P, P) read
+    b: Array,  # (H,) read
+    out: Array,  # (M, H) written
+    work: Array,  # at least heads_workspace(P) values, workspace; not needed
+    stream: Any = 0,
+) -> None:
+    """``out = x W + b`` in each head."""
+    M, H = x.shape
+    N, P = W.shape[:2]
+    flat, weights, written = x.reshape(M * H), W.reshape(W.size), out.reshape(M * H)
+    product_of_groups(N, (M, P, P), flat, (P, H, 1), weights, (P * P, P, 1), b, written, (P, H), stream=stream)
+
+
+def heads_backward(
+    x: Array,  # (M, H) read
+    W: Array,  # (N, P, P) read
+    dout: Array,  # (M, H) read: gradient of out
+    dx: Array,  # (M, H) written
+    dW: Array,  # (N, P, P) written
+    db: Array,  # (H,) written
+    work: Array,  # at least heads_workspace(P) values, workspace
+    stream: Any = 0,
+) -> None:
+    """Gradients of the input and the parameters."""
+    M, H = x.shape
+    N, P = W.shape[:2]
+    sum_rows(dout, db, stream)
+    flat, above, size = x.reshape(M * H), dout.reshape(M * H), P * P
+    product_of_groups(
+        N, (M, P, P), above, (P, H, 1), W.reshape(W.size), (size, 1, P), None, dx.reshape(M * H), (P, H), stream=stream
+    )
+    product_of_groups(
+        N, (P, P, M), flat, (P, 1, H), above, (P, H, 1), None, dW.reshape(W.size), (size, P), work, stream=stream
+    )

@@ -16,7 +16,7 @@ import numpy as np
 from numba import cuda
 
 from forecast_kernels.jit import Array
-from forecast_kernels.jit_cuda import THREADS, WARP, cuda_kernel, launch, multiprocessors, shared_limit, simulated
+from forecast_kernels.jit_cuda import cuda_kernel, launch, multiprocessors, rows_that_fit, unit_threads
 from forecast_kernels.lstm.cell import (
     lstm_forget_backward,
     lstm_input_backward,
@@ -24,11 +24,10 @@ from forecast_kernels.lstm.cell import (
     lstm_output_backward,
     lstm_state,
 )
-from forecast_kernels.matmul.gpu import column_sums, column_sums_workspace, product, product_workspace
+from forecast_kernels.matmul.gpu import column_sums, column_sums_workspace, product, product_workspace, transpose
 from forecast_kernels.scalars import sigmoid, tanh
 
 ONE = np.uint64(1)  # places in inner loops are unsigned, or each would be looked at whether it counts from the end
-_SIDE = 4 if simulated() else 16  # of the tiles in which R is transposed
 
 
 def lstm_workspace(inputs: int, hidden: int) -> int:
@@ -52,8 +51,8 @@ def lstm_forward(
     T, B, D = x.shape
     H = out.shape[2]
     product(x.reshape(T * B, D), False, WR[:D], False, b, 0, gates.reshape(T * B, 4 * H), None, stream)
-    rows, threads = _rows(B), _threads(H)
-    kept, shared = _fits(H, 4 * H, 2 * rows * H, out.dtype.itemsize)
+    rows, threads = _rows(B), unit_threads(H)
+    kept, shared = rows_that_fit(H, 4 * H, 2 * rows * H, out.dtype.itemsize)
     launch(_forward(rows), -(-B // rows), threads, stream, x, WR, xh, c, gates, out, kept, shared=shared)
 
 
@@ -75,10 +74,10 @@ def lstm_backward(
     T, B, H = dout.shape
     D = dx.shape[2]
     # Threads that stand side by side read R's rows; in the transposed matrix these are neighbours too.
-    turned, tiles = packed[: 4 * H * H].reshape(4 * H, H), (-(-4 * H // _SIDE), -(-H // _SIDE))
-    launch(_transpose, tiles, (_SIDE, _SIDE), stream, WR[D:], turned)
-    rows, threads = _rows(B), _threads(H)
-    kept, shared = _fits(4 * H, H, 2 * rows * 4 * H + 2 * rows * H, dout.dtype.itemsize)
+    turned = packed[: 4 * H * H].reshape(4 * H, H)
+    transpose(WR[D:], turned, stream)
+    rows, threads = _rows(B), unit_threads(H)
+    kept, shared = rows_that_fit(4 * H, H, 2 * rows * 4 * H + 2 * rows * H, dout.dtype.itemsize)
     launch(_backward(rows), -(-B // rows), threads, stream, turned, c, gates, dout, dh, dc, kept, shared=shared)
     dpre = gates.reshape(T * B, 4 * H)
     if dx.shape[0] == T:
@@ -90,16 +89,6 @@ def lstm_backward(
 def _rows(B: int) -> int:
     """Batch rows of a block: as few as leave no block waiting, at most 4."""
     return 1 if multiprocessors() >= B else 2 if 2 * multiprocessors() >= B else 4
-
-
-def _threads(H: int) -> int:
-    return min(-(-H // WARP) * WARP, THREADS)  # with so few, each may have all the registers there are
-
-
-def _fits(rows: int, columns: int, others: int, itemsize: int) -> tuple[int, int]:
-    """How many rows of a matrix fit into shared memory beside other values, and the bytes in all."""
-    kept = max(0, min(rows, (shared_limit() // itemsize - others) // columns))
-    return kept, (kept * columns + others) * itemsize
 
 
 @cache
@@ -259,13 +248,3 @@ def _backward(ROWS: int) -> Any:
                     dc[first + r, j] = shared[of_c + r * H + j]
 
     return lstm_sequence_backward
-
-
-@cuda_kernel
-def _transpose(
-    x: Array,  # (M, N) read
-    out: Array,  # (N, M) written
-) -> None:
-    column, row = cuda.grid(2)
-    if row < x.shape[0] and column < x.shape[1]:
-        out[column, row] = x[row, column]

@@ -10,6 +10,7 @@ from cuda.core import Linker, LinkerOptions, ObjectCode
 from numba import cuda, types
 
 from forecast_kernels.batches import gpu as batches
+from forecast_kernels.conv import gpu as conv
 from forecast_kernels.dense import gpu as dense
 from forecast_kernels.dropout import gpu as dropout
 from forecast_kernels.embedding import gpu as embedding
@@ -17,22 +18,29 @@ from forecast_kernels.gate import gpu as gate
 from forecast_kernels.loss import gpu as loss
 from forecast_kernels.lstm import gpu as lstm
 from forecast_kernels.matmul import gpu as matmul
+from forecast_kernels.mlstm import gpu as mlstm
 from forecast_kernels.network import gpu as network
+from forecast_kernels.norm import gpu as norm
 from forecast_kernels.optim import gpu as optim
 from forecast_kernels.reduction import gpu as reduction
+from forecast_kernels.slstm import gpu as slstm
 from forecast_kernels.windows import gpu as windows
 
 f, f64, i, u, flag = types.float32, types.float64, types.int64, types.uint64, types.boolean
 f1, f2, f3, d1, d2, i1, i2 = f[::1], f[:, ::1], f[:, :, ::1], f64[::1], f64[:, ::1], i[::1], i[:, ::1]
+f4, f5 = f[:, :, :, ::1], f[:, :, :, :, ::1]
 ENDING = flag, f1, i
 SEQUENCE = f3, f2, f3, f3, f3, f3, i
 BACKWARD = f2, f3, f3, f3, f2, f2, i
+SLSTM = f4, f3, f1, f4, f4, f4, f4, f5, f4, i
+SLSTM_BACKWARD = f2, f4, f4, f4, f5, f4, f4, f3, f3, f3, i
 KERNELS = {
     matmul._tiles: (f2, flag, f2, flag, i, *ENDING, f3),
     matmul._add_parts: (f3, *ENDING, f2),
     matmul._add_rows: (f2, i, f2),
     dense._relu_backward: (f2, f2),
-    lstm._transpose: (f2, f2),
+    matmul._tiles_of_groups: (i, i, i, i, i, f1, i, i, i, f1, i, i, i, flag, f1, f1, i, i),
+    matmul._transpose: (f2, f2),
     **{lstm._forward(rows): SEQUENCE for rows in (1, 2, 4)},
     **{lstm._backward(rows): BACKWARD for rows in (1, 2, 4)},
     loss._loss_forward_backward: (i, f2, f2, f2, f1, f, f2, d1),
@@ -47,6 +55,18 @@ KERNELS = {
     gate._skip_forward: (f2, f2, f1, f2),
     gate._skip_backward: (f2, f1, f2, f2, f2, f1),
     gate._add: (f1, f1),
+    norm._norm_forward: (f2, f1, f1, f3, f2),
+    norm._norm_backward: (f2, f1, f3, f2, f2),
+    norm._parameters_backward: (f2, f3, f2, f1, f1),
+    conv._conv_forward: (f3, f2, f1, f3, f3),
+    conv._swish_backward: (f3, f3),
+    conv._input_backward: (f2, f3, f3),
+    conv._weights_backward: (f2, f2, i, f2),
+    **{slstm._forward(rows): SLSTM for rows in (1, 2, 4)},
+    **{slstm._backward(rows): SLSTM_BACKWARD for rows in (1, 2, 4)},
+    mlstm._gates: (f3, f3, i, flag, f2, f4),
+    mlstm._chunks_forward: (f1, f1, f1, f4, i, i, flag, i, f1, f1, f1),
+    mlstm._chunks_backward: (f1, f1, f1, f3, f4, i, i, flag, *[f1] * 9, f3, f3),
     network._layer_seeds: (u[::1], u[::1]),
     network._zero: (f2, i),
     network._last_forward: (f3, f2, f2),
@@ -58,6 +78,7 @@ KERNELS = {
     batches._finish_terms: (d1, d1),
     batches._note_batch: (d1, d1, d1, i, d2, d1),
     batches._restore_units: (f2, d2, d1, i, i, d2),
+    reduction._sum_rows: (f2, f1),
 }
 
 

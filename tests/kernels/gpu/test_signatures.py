@@ -1,7 +1,8 @@
 """Kernels of the CPU and of the GPU have the same names and arguments; read from the sources, so no GPU is needed.
 
-The rule: a function of a room's gpu.py takes what its twin in cpu.py takes, in that order, and then ``result`` if the
-twin returns a number, which would have to wait for the GPU, and ``stream``. A size of a workspace is asked for alike.
+The rule: a function of a room's gpu.py takes what its twin in cpu.py (or in the files that OF_CPU names) takes, in that
+order, and then ``result`` if the twin returns a number, which would have to wait for the GPU, and ``stream``. A size of
+a workspace is asked for alike.
 """
 
 import ast
@@ -13,6 +14,8 @@ KERNELS = Path(__file__).parents[3] / "kernels" / "forecast_kernels"
 # The inside of a product differs, and the host walks the networks of the GPU; the kernels that both use are compared.
 APART = "batches", "matmul", "network", "reduction"
 LEFT_OUT = {"lstm": {"symbols"}}  # arguments that the GPU's twin does not take
+# Files of a room's twins where they are not cpu.py alone.
+OF_CPU = {"dense": ("cpu", "heads"), "mlstm": ("chunkwise",)}
 ROOMS = sorted(file.parent.name for file in KERNELS.glob("*/gpu.py") if file.parent.name not in APART)
 
 
@@ -26,26 +29,48 @@ def functions(file):
     }
 
 
+def of_cpu(room):
+    """Functions of a room's twins."""
+    found = {}
+    for name in OF_CPU.get(room, ("cpu",)):
+        found |= functions(KERNELS / room / f"{name}.py")
+    return found
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_twins_take_the_same_arguments(room):
-    gpu, cpu = functions(KERNELS / room / "gpu.py"), functions(KERNELS / room / "cpu.py")
+    gpu, cpu = functions(KERNELS / room / "gpu.py"), of_cpu(room)
     assert gpu, "nothing is compared"
     for name, (arguments, returned) in gpu.items():
-        assert name in cpu, f"{room}/gpu.py has {name}, {room}/cpu.py has not"
-        expected, of_cpu = cpu[name]
+        assert name in cpu, f"{room}/gpu.py has {name}, the CPU has not"
+        expected, given = cpu[name]
         expected = [argument for argument in expected if argument not in LEFT_OUT.get(room, ())]
-        if of_cpu == "int":
-            assert (arguments, returned) == (expected, of_cpu)
+        if given == "int":
+            assert (arguments, returned) == (expected, given)
         else:
-            assert arguments == [*expected, *(["result"] if of_cpu == "float" else []), "stream"], name
+            assert arguments == [*expected, *(["result"] if given == "float" else []), "stream"], name
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_kernel_has_a_twin(room):
     parts = {"lstm": {"activate"}}  # of a kernel, as the loops of the CPU want them
-    cpu = set(functions(KERNELS / room / "cpu.py")) - parts.get(room, set())
+    cpu = set(of_cpu(room)) - parts.get(room, set())
     assert set(functions(KERNELS / room / "gpu.py")) == cpu
 
 
 def test_rooms_with_twins_are_found():
-    assert {"dense", "dropout", "embedding", "gate", "loss", "lstm", "optim", "windows"} <= set(ROOMS)
+    twins = {
+        "conv",
+        "dense",
+        "dropout",
+        "embedding",
+        "gate",
+        "loss",
+        "lstm",
+        "mlstm",
+        "norm",
+        "optim",
+        "slstm",
+        "windows",
+    }
+    assert twins <= set(ROOMS)
