@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
+from forecast_kernels.blocks.gpu import KINDS as OF_BLOCKS
+from forecast_kernels.blocks.gpu import block_backward, block_forward, block_workspace, view, views
 from forecast_kernels.dense.gpu import dense_backward, dense_forward, dense_workspace
 from forecast_kernels.dropout.gpu import dropout
 from forecast_kernels.embedding.gpu import embedding_backward, embedding_forward
@@ -31,6 +33,7 @@ from forecast_kernels.network.table import (
     LSTM,
     N_IN,
     N_OUT,
+    NORM,
     OUTPUT,
     OWN,
     STEPS,
@@ -41,29 +44,23 @@ from forecast_kernels.network.table import (
 )
 from forecast_kernels.scalars import mix
 
-KINDS = DENSE, LSTM, DROPOUT, LAST, EMBED  # of layers that run here
+KINDS = DENSE, LSTM, DROPOUT, LAST, EMBED, *OF_BLOCKS  # of layers that run here
 
 
-def layer_workspace(kind: int, inputs: int, outputs: int) -> int:
-    """Values of workspace that a layer's matrix products need, however many rows there are."""
+def layer_workspace(kind: int, rows: int, steps: int, inputs: int, outputs: int, heads: int) -> int:
+    """Values of workspace that a layer's kernels need."""
     if kind == LSTM:
         return lstm_workspace(inputs, outputs)
-    return dense_workspace(inputs, outputs) if kind == DENSE else 0
-
-
-def _view(buffer: Array, offset: int, *shape: int) -> Array:
-    size = int(np.prod(shape))
-    return buffer[int(offset) : int(offset) + size].reshape(tuple(map(int, shape)))
+    if kind == DENSE:
+        return dense_workspace(inputs, outputs)
+    return block_workspace(kind, rows, steps, inputs, outputs, heads)
 
 
 def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array]:
     """Private buffers of an LSTM layer: xh, c, gates, dh, dc."""
-    S, D, H, at = row[KEPT], row[N_IN], row[N_OUT], row[OWN]
-    views = []
-    for shape in ((S + 1, B, D + H), (S + 1, B, H), (S, B, 4 * H), (B, H), (B, H)):
-        views.append(_view(work, at, *shape))
-        at += int(np.prod(shape))
-    xh, c, gates, dh, dc = views
+    S, D, H = int(row[KEPT]), int(row[N_IN]), int(row[N_OUT])
+    shapes = (S + 1, B, D + H), (S + 1, B, H), (S, B, 4 * H), (B, H), (B, H)
+    xh, c, gates, dh, dc = views(work, row[OWN], *shapes)
     return xh, c, gates, dh, dc
 
 
@@ -114,28 +111,30 @@ def network_forward(
     stream: Any = 0,
 ) -> None:
     """Run all layers from the states that lie in the workspace, where the output of the last one stays."""
-    packed = _view(work, heads.packed, heads.n_packed)
+    packed = view(work, heads.packed, heads.n_packed)
     for k, row in enumerate(table):
         T, D, H, at = int(row[STEPS]), int(row[N_IN]), int(row[N_OUT]), int(row[THETA])
         if row[KIND] == LSTM:
             xh, c, gates, _, _ = _lstm_buffers(work, row, B)
-            WR, b = _view(theta, at, D + H, 4 * H), _view(theta, at + (D + H) * 4 * H, 4 * H)
-            x, out = _view(work, row[INPUT], T, B, D), _view(work, row[OUTPUT], T, B, H)
+            WR, b = view(theta, at, D + H, 4 * H), view(theta, at + (D + H) * 4 * H, 4 * H)
+            x, out = view(work, row[INPUT], T, B, D), view(work, row[OUTPUT], T, B, H)
             lstm_forward(x, WR, b, xh, c, gates, out, packed, stream)
         elif row[KIND] == DENSE:
-            W, b = _view(theta, at, D, H), _view(theta, at + D * H, H)
-            x, out = _view(work, row[INPUT], T * B, D), _view(work, row[OUTPUT], T * B, H)
+            W, b = view(theta, at, D, H), view(theta, at + D * H, H)
+            x, out = view(work, row[INPUT], T * B, D), view(work, row[OUTPUT], T * B, H)
             dense_forward(x, W, b, int(row[ACTIVATION]), out, packed, stream)
         elif row[KIND] == DROPOUT:
-            x, out = _view(work, row[INPUT], T * B * D), _view(work, row[OUTPUT], T * B * D)
+            x, out = view(work, row[INPUT], T * B * D), view(work, row[OUTPUT], T * B * D)
             dropout(x, heads.dropout if training else 0.0, seeds[k : k + 1], out, stream)
+        elif row[KIND] >= NORM:
+            block_forward(row, theta, work, B, packed, stream)
         elif row[KIND] == EMBED:
-            x, out = _view(work, row[INPUT], T * B), _view(work, row[OUTPUT], T * B, H)
-            embedding_forward(x, _view(theta, at, D, H), out, stream)
+            x, out = view(work, row[INPUT], T * B), view(work, row[OUTPUT], T * B, H)
+            embedding_forward(x, view(theta, at, D, H), out, stream)
         else:  # LAST
-            x, out = _view(work, row[INPUT], T, B, D), _view(work, row[OUTPUT], B, H)
+            x, out = view(work, row[INPUT], T, B, D), view(work, row[OUTPUT], B, H)
             # without extras none are read, but an array has to be there
-            extra = _view(work, heads.extra, B, heads.n_extra) if heads.n_extra else out
+            extra = view(work, heads.extra, B, heads.n_extra) if heads.n_extra else out
             launch(_last_forward, -(-B * H // THREADS), THREADS, stream, x, extra, out)
 
 
@@ -163,7 +162,7 @@ def network_backward(
     stream: Any = 0,
 ) -> None:
     """Gradients of all parameters; that of the network's input only where D_INPUT has a place for it (not -1)."""
-    packed = _view(work, heads.packed, heads.n_packed)
+    packed = view(work, heads.packed, heads.n_packed)
     for k in range(len(table) - 1, -1, -1):
         row = table[k]
         T, D, H, at = int(row[STEPS]), int(row[N_IN]), int(row[N_OUT]), int(row[THETA])
@@ -172,27 +171,29 @@ def network_backward(
             xh, c, gates, dh, dc = _lstm_buffers(work, row, B)
             for state in (dh, dc):
                 launch(_zero, -(-B * H // THREADS), THREADS, stream, state, 0)
-            WR, dWR = _view(theta, at, D + H, 4 * H), _view(gradient, at, D + H, 4 * H)
-            db = _view(gradient, at + (D + H) * 4 * H, 4 * H)
-            dx, dout = _view(work, dx_at, wanted, B, D), _view(work, row[D_OUTPUT], T, B, H)
+            WR, dWR = view(theta, at, D + H, 4 * H), view(gradient, at, D + H, 4 * H)
+            db = view(gradient, at + (D + H) * 4 * H, 4 * H)
+            dx, dout = view(work, dx_at, wanted, B, D), view(work, row[D_OUTPUT], T, B, H)
             lstm_backward(WR, xh, c, gates, dout, dx, dWR, db, dh, dc, packed, stream)
         elif row[KIND] == DENSE:
-            W, dW, db = _view(theta, at, D, H), _view(gradient, at, D, H), _view(gradient, at + D * H, H)
-            x, out = _view(work, row[INPUT], T * B, D), _view(work, row[OUTPUT], T * B, H)
-            dx, dout = _view(work, dx_at, wanted * B, D), _view(work, row[D_OUTPUT], T * B, H)
+            W, dW, db = view(theta, at, D, H), view(gradient, at, D, H), view(gradient, at + D * H, H)
+            x, out = view(work, row[INPUT], T * B, D), view(work, row[OUTPUT], T * B, H)
+            dx, dout = view(work, dx_at, wanted * B, D), view(work, row[D_OUTPUT], T * B, H)
             dense_backward(x, W, out, int(row[ACTIVATION]), dout, dx, dW, db, packed, stream)
         elif row[KIND] == DROPOUT:
-            dout, dx = _view(work, row[D_OUTPUT], T * B * D), _view(work, row[D_INPUT], T * B * D)
+            dout, dx = view(work, row[D_OUTPUT], T * B * D), view(work, row[D_INPUT], T * B * D)
             dropout(dout, heads.dropout, seeds[k : k + 1], dx, stream)
+        elif row[KIND] >= NORM:
+            block_backward(row, theta, gradient, work, B, packed, stream)
         elif row[KIND] == EMBED:
-            x, dout = _view(work, row[INPUT], T * B), _view(work, row[D_OUTPUT], T * B, H)
-            embedding_backward(x, dout, _view(gradient, at, D, H), stream)
+            x, dout = view(work, row[INPUT], T * B), view(work, row[D_OUTPUT], T * B, H)
+            embedding_backward(x, dout, view(gradient, at, D, H), stream)
         else:  # LAST
-            dx, dout = _view(work, row[D_INPUT], T, B, D), _view(work, row[D_OUTPUT], B, H)
+            dx, dout = view(work, row[D_INPUT], T, B, D), view(work, row[D_OUTPUT], B, H)
             launch(_last_backward, -(-T * B * D // THREADS), THREADS, stream, dout, dx)
         for place, total in ((row[D_INPUT], row[SUM]), (row[D_SECOND], row[SUM_SECOND])):
             if total >= 0:
-                add(_view(work, place, T * B * D), _view(work, total, T * B * D), stream)
+                add(view(work, place, T * B * D), view(work, total, T * B * D), stream)
 
 
 @cuda_kernel

@@ -10,6 +10,7 @@ from cuda.core import Linker, LinkerOptions, ObjectCode
 from numba import cuda, types
 
 from forecast_kernels.batches import gpu as batches
+from forecast_kernels.blocks import gpu as blocks
 from forecast_kernels.conv import gpu as conv
 from forecast_kernels.dense import gpu as dense
 from forecast_kernels.dropout import gpu as dropout
@@ -32,14 +33,15 @@ f4, f5 = f[:, :, :, ::1], f[:, :, :, :, ::1]
 ENDING = flag, f1, i
 SEQUENCE = f3, f2, f3, f3, f3, f3, i
 BACKWARD = f2, f3, f3, f3, f2, f2, i
-SLSTM = f4, f3, f1, f4, f4, f4, f4, f5, f4, i
-SLSTM_BACKWARD = f2, f4, f4, f4, f5, f4, f4, f3, f3, f3, i
+SLSTM = f4, f4, f3, f1, f4, f4, f4, f4, f5, f4, i, i
+SLSTM_BACKWARD = f2, f4, f4, f4, f5, f4, f4, f4, f3, f3, f3, i, i
 KERNELS = {
     matmul._tiles: (f2, flag, f2, flag, i, *ENDING, f3),
     matmul._add_parts: (f3, *ENDING, f2),
     matmul._add_rows: (f2, i, f2),
     dense._relu_backward: (f2, f2),
-    matmul._tiles_of_groups: (i, i, i, i, i, f1, i, i, i, f1, i, i, i, flag, f1, f1, i, i),
+    matmul._tiles_of_groups: (i, i, i, i, i, f1, i, i, i, f1, i, i, i, flag, f1, flag, f1, i, i),
+    matmul._add_parts_of_groups: (f1, i, i, i, i, flag, f1, flag, f1, i, i),
     matmul._transpose: (f2, f2),
     **{lstm._forward(rows): SEQUENCE for rows in (1, 2, 4)},
     **{lstm._backward(rows): BACKWARD for rows in (1, 2, 4)},
@@ -67,6 +69,11 @@ KERNELS = {
     mlstm._gates: (f3, f3, i, flag, f2, f4),
     mlstm._chunks_forward: (f1, f1, f1, f4, i, i, flag, i, f1, f1, f1),
     mlstm._chunks_backward: (f1, f1, f1, f3, f4, i, i, flag, *[f1] * 9, f3, f3),
+    slstm._bias_backward: (f2, f2, i, flag, f1),
+    blocks._sum: (f1, f1, f1),
+    blocks._to_both: (f1, f1, f1),
+    blocks._clear: (f1,),
+    blocks._start_unseen: (f5, f4),
     network._layer_seeds: (u[::1], u[::1]),
     network._zero: (f2, i),
     network._last_forward: (f3, f2, f2),

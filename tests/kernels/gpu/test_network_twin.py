@@ -6,6 +6,7 @@ Notation: B rows, T patches, P parameters.
 import numpy as np
 import pytest
 
+from forecast.learning.blocks import block_layers
 from forecast.learning.network import Network, recurrent_layers, symbol_layers
 from forecast_kernels.device import gpu
 from forecast_kernels.jit import compile_for, provide
@@ -19,6 +20,7 @@ pytestmark = [
 if gpu().available:
     from numba import cuda
 
+    from forecast_kernels.blocks.gpu import block_workspace
     from forecast_kernels.dense.gpu import dense_workspace
     from forecast_kernels.lstm.gpu import lstm_workspace
     from forecast_kernels.network import gpu as twin
@@ -29,6 +31,9 @@ STACKS = {
         steps=4, inputs=3, embed=2, hidden=3, layers=2, dropout=True, extra=EXTRA, head=4, outputs=5
     ),
     "symbols": symbol_layers(steps=4, symbols=6, embed=2, hidden=3, layers=2, dropout=RATE),
+    "blocks": block_layers(
+        steps=3, inputs=3, width=4, blocks="sm", heads=2, taps=2, dropout=True, extra=EXTRA, head=3, outputs=5
+    ),
 }
 
 
@@ -48,7 +53,8 @@ def test_outputs_and_gradients_are_those_of_the_cpu(name):
     work[first[INPUT] : first[INPUT] + size] = given
     emitted = B * int(final[STEPS] * final[N_OUT])
     dout = rng.uniform(-1, 1, emitted).astype(np.float32)
-    n_packed = max(lstm_workspace(8, 3), dense_workspace(6, 6))
+    spaces = [block_workspace(row.kind, B, row.steps, row.n_in, row.n_out, row.heads) for row in network.layers]
+    n_packed = max(lstm_workspace(8, 3), dense_workspace(16, 16), *spaces)
     there = cuda.to_device(np.concatenate([work, np.full(n_packed, np.nan, np.float32)]))
     theta, seeds = cuda.to_device(network.theta), cuda.to_device(np.zeros(len(table), np.uint64))
     gradient = cuda.to_device(np.full(network.size, np.nan, np.float32))
