@@ -61,7 +61,7 @@ def mlstm_chunkwise_forward(
     T, B, N = i.shape
     P, L = q.shape[2] // N, min(length, T)
     launch(_gates, -(-B * N // THREADS), THREADS, stream, i, f, P, carried, m, gates)
-    shared = (STAGE + L * (L + 1) + 5 * L) * out.dtype.itemsize
+    shared = (STAGE + L * (L + 1) + 4 * L + 1) * out.dtype.itemsize
     values = _flat(q), _flat(k), _flat(v)
     memory = n.shape[0], _flat(C), _flat(n)
     arguments = *values, gates, P, L, carried, *memory, _flat(out)
@@ -157,6 +157,97 @@ def _causal(
 
 
 @cuda_part
+def _weighed(
+    sums: Array,
+    shared: Array,
+    weights: int,  # (L, J) of shared memory, read up to the diagonal's tiles
+    turned: bool,  # whether the weights are transposed: a step gets from those after it, not from those before it
+    b: Array,  # flat, read: row j at at + j * step
+    at: int,
+    step: int,
+    L: int,
+    P: int,
+    out: Array,  # flat, written: row t likewise
+    add: bool,  # or added to
+) -> None:
+    """``weights b``."""
+    J = L + 1
+    for top in range(0, L, TILE):
+        for left in range(0, P, TILE):
+            clear_sums(sums)
+            begin, end = (top, L) if turned else (0, min(top + TILE, L))
+            across, along = (1, J) if turned else (J, 1)
+            add_products(
+                sums, shared, shared, weights + top * across + begin * along, across, along, L - top, b,
+                at + begin * step + left, step, 1, P - left, end - begin, -1,
+            )  # fmt: skip
+            for i in range(SUMS):
+                t, p = top + tile_row(i), left + tile_column(i)
+                if t < L and p < P:
+                    x = at + t * step + p
+                    out[x] = out[x] + sums[i] if add else sums[i]
+
+
+@cuda_part
+def _through_memory(
+    sums: Array,
+    shared: Array,
+    a: Array,  # flat, read: row t at at + t * step
+    at: int,
+    step: int,
+    L: int,
+    P: int,
+    memory: Array,  # flat: (.., P, P) read
+    turned: bool,  # whether it is transposed
+    place: int,  # its number
+    factors: int,  # (L,) of shared memory, read: factors of the rows
+    out: Array,  # flat, written: row t likewise
+) -> None:
+    """``diag(factors) a memory``."""
+    for top in range(0, L, TILE):
+        for left in range(0, P, TILE):
+            clear_sums(sums)
+            across, along = (1, P) if turned else (P, 1)
+            add_products(
+                sums, shared, a, at + top * step, step, 1, L - top, memory, place * P * P + left * along, across,
+                along, P - left, P, -1,
+            )  # fmt: skip
+            for i in range(SUMS):
+                t, p = top + tile_row(i), left + tile_column(i)
+                if t < L and p < P:
+                    out[at + t * step + p] = shared[factors + t] * sums[i]
+
+
+@cuda_part
+def _advance(
+    sums: Array,
+    shared: Array,
+    a: Array,  # flat, read: row t at at + t * step
+    b: Array,  # flat, read: row t likewise
+    at: int,
+    step: int,
+    L: int,
+    P: int,
+    factors: int,  # (L,) of shared memory, read
+    memory: Array,  # flat: (.., P, P) read and written
+    kept: bool,  # whether there is anything before
+    last: float,  # its factor
+    before: int,  # number of the matrix that is read
+    after: int,  # of the one that is written, which may be the same
+) -> None:
+    """``memory = last memory + a^T diag(factors) b``."""
+    for top in range(0, P, TILE):
+        for left in range(0, P, TILE):
+            clear_sums(sums)
+            add_products(sums, shared, a, at + top, 1, step, P - top, b, at + left, step, 1, P - left, L, factors)
+            for i in range(SUMS):
+                row, p = top + tile_row(i), left + tile_column(i)
+                if row < P and p < P:
+                    old = last * memory[(before * P + row) * P + p] if kept else sums.dtype.type(0)
+                    memory[(after * P + row) * P + p] = old + sums[i]
+
+
+@cuda_part
 def _dot(a: Array, a_at: int, b: Array, b_at: int, count: int) -> float:
     """Inner product of two rows."""
     total: float = a.dtype.type(0)
@@ -191,11 +282,11 @@ def _chunks_forward(
     number = out.dtype.type
     _, T, B, N = gates.shape
     r, head, thread, step = cuda.blockIdx.x // N, cuda.blockIdx.x % N, cuda.threadIdx.x, B * N * P
-    # tiles, products of queries and keys, and of each step: factors of input and memory, weight at the last step,
-    # what it reads of the memory before the chunk, one over the divisor
+    # tiles, products of queries and keys, and of each step: factors of input and memory, weight at the last step, that
+    # of the memory before the chunk; product of all factors of the memory
     shared = cuda.shared.array(0, out.dtype)
     scores, w = STAGE, STAGE + length * (length + 1)
-    f, d, reach, inverse = w + length, w + 2 * length, w + 3 * length, w + 4 * length
+    f, d, reach, whole = w + length, w + 2 * length, w + 3 * length, w + 4 * length
     sums = cuda.local.array(SUMS, out.dtype)
     for chunk in range(-(-T // length)):
         first = chunk * length
@@ -215,50 +306,29 @@ def _chunks_forward(
             for t in range(j + 1, L):
                 weight *= shared[f + t]
                 shared[scores + t * J + j] *= weight
-            shared[d + j], shared[reach + j] = weight, _reach(shared, f, j)
+            shared[d + j] = weight
         cuda.syncthreads()
         for t in range(thread, L, PRODUCT_THREADS):
-            reading = number(0)
+            reading, kept = number(0), _reach(shared, f, t)
             for j in range(t + 1):
                 reading += shared[scores + t * J + j]
             if reads:
-                reading += shared[reach + t] * _dot(q, at + t * step, n, before * P, P)
-            over, sign = mlstm_normaliser(reading, gates[DIVISOR, first + t, r, head])
-            gates[DIVISOR, first + t, r, head], gates[SIGN, first + t, r, head] = over, sign
-            shared[inverse + t] = over
+                reading += kept * _dot(q, at + t * step, n, before * P, P)
+            inverse, sign = mlstm_normaliser(reading, gates[DIVISOR, first + t, r, head])
+            gates[DIVISOR, first + t, r, head], gates[SIGN, first + t, r, head] = inverse, sign
+            for j in range(t + 1):
+                shared[scores + t * J + j] *= inverse
+            shared[reach + t] = kept * inverse
+            if t == L - 1:
+                shared[whole] = kept
         cuda.syncthreads()
-        for top in range(0, L, TILE):
-            for left in range(0, P, TILE):
-                clear_sums(sums)
-                if reads:
-                    add_products(
-                        sums, shared, q, at + top * step, step, 1, L - top, C, before * P * P + left, P, 1, P - left,
-                        P, -1,
-                    )  # fmt: skip
-                    for i in range(SUMS):
-                        sums[i] *= shared[reach + min(top + tile_row(i), L - 1)]
-                add_products(
-                    sums, shared, shared, scores + top * J, J, 1, L - top, v, at + left, step, 1, P - left,
-                    min(top + TILE, L), -1,
-                )  # fmt: skip
-                for i in range(SUMS):
-                    t, p = top + tile_row(i), left + tile_column(i)
-                    if t < L and p < P:
-                        out[at + t * step + p] = sums[i] * shared[inverse + t]
+        if reads:
+            _through_memory(sums, shared, q, at, step, L, P, C, False, before, reach, out)
+        _weighed(sums, shared, scores, False, v, at, step, L, P, out, reads)
         if writes:
             cuda.syncthreads()  # the memory before the chunk has been read; the one after it may take its place
-            last = shared[reach + L - 1]
-            for top in range(0, P, TILE):
-                for left in range(0, P, TILE):
-                    clear_sums(sums)
-                    add_products(
-                        sums, shared, k, at + top, 1, step, P - top, v, at + left, step, 1, P - left, L, d
-                    )  # fmt: skip
-                    for i in range(SUMS):
-                        row, p = top + tile_row(i), left + tile_column(i)
-                        if row < P and p < P:
-                            kept = last * C[(before * P + row) * P + p] if reads else number(0)
-                            C[(after * P + row) * P + p] = kept + sums[i]
+            last = shared[whole]
+            _advance(sums, shared, k, v, at, step, L, P, d, C, reads, last, before, after)
             for p in range(thread, P, PRODUCT_THREADS):
                 total = last * n[before * P + p] if reads else number(0)
                 for j in range(L):
@@ -366,20 +436,12 @@ def _chunks_backward(
                 total += shared[dlog + t * J + j]
             shared[dforget + t] = total
         if reads:  # of what was there before the chunk: the queries' gradients, and what these say of its factors
-            for top in range(0, L, TILE):
-                for left in range(0, P, TILE):
-                    clear_sums(sums)
-                    add_products(
-                        sums, shared, dout, at + top * step, step, 1, L - top, C, (before * P + left) * P, 1, P,
-                        P - left, P, -1,
-                    )  # fmt: skip
-                    for i in range(SUMS):
-                        t, p = top + tile_row(i), left + tile_column(i)
-                        if t < L and p < P:
-                            whole_row = sums[i] + shared[e + t] * n[before * P + p]
-                            dq[at + t * step + p] = whole_row * shared[reach + t]
+            _through_memory(sums, shared, dout, at, step, L, P, C, True, before, reach, dq)
             cuda.syncthreads()
             for t in range(thread, L, PRODUCT_THREADS):
+                share = shared[e + t] * shared[reach + t]
+                for p in range(P):
+                    dq[at + t * step + p] += share * n[before * P + p]
                 shared[products + t] = _dot(dq, at + t * step, q, at + t * step, P)
             cuda.syncthreads()
             for t in range(thread, L, PRODUCT_THREADS):
@@ -388,18 +450,9 @@ def _chunks_backward(
                     total += shared[products + L - 1 - s]
                 shared[dforget + t] += total
             cuda.syncthreads()
-        if writes:  # of what the chunk leaves: the keys' gradients, and what these say of the factors
-            for top in range(0, L, TILE):
-                for left in range(0, P, TILE):
-                    clear_sums(sums)
-                    add_products(
-                        sums, shared, v, at + top * step, step, 1, L - top, dC, (dafter * P + left) * P, 1, P,
-                        P - left, P, -1,
-                    )  # fmt: skip
-                    for i in range(SUMS):
-                        t, p = top + tile_row(i), left + tile_column(i)
-                        if t < L and p < P:
-                            dk[at + t * step + p] = shared[d + t] * (sums[i] + dn[dafter * P + p])
+        if writes:  # of what the chunk leaves: the gradients of keys and values, and what these say of the factors
+            _through_memory(sums, shared, v, at, step, L, P, dC, True, dafter, d, dk)
+            _through_memory(sums, shared, k, at, step, L, P, dC, False, dafter, d, dv)
             total = number(0)
             if reads:
                 for x in range(thread, P * P, PRODUCT_THREADS):
@@ -409,6 +462,8 @@ def _chunks_backward(
             shared[partial + thread] = total
             cuda.syncthreads()
             for t in range(thread, L, PRODUCT_THREADS):
+                for p in range(P):
+                    dk[at + t * step + p] += shared[d + t] * dn[dafter * P + p]
                 shared[products + t] = _dot(dk, at + t * step, k, at + t * step, P)
             cuda.syncthreads()
             for t in range(thread, L, PRODUCT_THREADS):
@@ -420,61 +475,12 @@ def _chunks_backward(
                     total += shared[products + s]
                 shared[dforget + t] += total
                 shared[dinput + t] += shared[products + t]
-        for top in range(0, L, TILE):
-            for left in range(0, P, TILE):
-                clear_sums(sums)
-                add_products(
-                    sums, shared, shared, dscores + top * J, J, 1, L - top, k, at + left, step, 1, P - left,
-                    min(top + TILE, L), -1,
-                )  # fmt: skip
-                for i in range(SUMS):
-                    t, p = top + tile_row(i), left + tile_column(i)
-                    if t < L and p < P:
-                        x = at + t * step + p
-                        dq[x] = dq[x] + sums[i] if reads else sums[i]
-        for top in range(0, L, TILE):
-            for left in range(0, P, TILE):
-                clear_sums(sums)
-                add_products(
-                    sums, shared, shared, dscores + top * J + top, 1, J, L - top, q, at + top * step + left, step, 1,
-                    P - left, L - top, -1,
-                )  # fmt: skip
-                for i in range(SUMS):
-                    t, p = top + tile_row(i), left + tile_column(i)
-                    if t < L and p < P:
-                        x = at + t * step + p
-                        dk[x] = dk[x] + sums[i] if writes else sums[i]
-        for top in range(0, L, TILE):
-            for left in range(0, P, TILE):
-                clear_sums(sums)
-                if writes:
-                    add_products(
-                        sums, shared, k, at + top * step, step, 1, L - top, dC, dafter * P * P + left, P, 1, P - left,
-                        P, -1,
-                    )  # fmt: skip
-                    for i in range(SUMS):
-                        sums[i] *= shared[d + min(top + tile_row(i), L - 1)]
-                add_products(
-                    sums, shared, shared, scores + top * J + top, 1, J, L - top, dout, at + top * step + left, step, 1,
-                    P - left, L - top, -1,
-                )  # fmt: skip
-                for i in range(SUMS):
-                    t, p = top + tile_row(i), left + tile_column(i)
-                    if t < L and p < P:
-                        dv[at + t * step + p] = sums[i]
+        _weighed(sums, shared, dscores, False, k, at, step, L, P, dq, reads)
+        _weighed(sums, shared, dscores, True, q, at, step, L, P, dk, writes)
+        _weighed(sums, shared, scores, True, dout, at, step, L, P, dv, writes)
         if reads:
             cuda.syncthreads()  # memory and gradient have been read; the gradient before may take the place of either
-            for top in range(0, P, TILE):
-                for left in range(0, P, TILE):
-                    clear_sums(sums)
-                    add_products(
-                        sums, shared, q, at + top, 1, step, P - top, dout, at + left, step, 1, P - left, L, reach
-                    )
-                    for i in range(SUMS):
-                        row, p = top + tile_row(i), left + tile_column(i)
-                        if row < P and p < P:
-                            kept = last * dC[(dafter * P + row) * P + p] if writes else number(0)
-                            dC[(dbefore * P + row) * P + p] = kept + sums[i]
+            _advance(sums, shared, q, dout, at, step, L, P, reach, dC, writes, last, dafter, dbefore)
             for p in range(thread, P, PRODUCT_THREADS):
                 total = last * dn[dafter * P + p] if writes else number(0)
                 for t in range(L):
