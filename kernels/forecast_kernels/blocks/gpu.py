@@ -137,7 +137,8 @@ def block_backward(
     elif kind == MLSTM:
         _mlstm_backward(row, theta, gradient, work, B, packed, stream)
     elif kind == GATE:
-        gate_backward(*(array.reshape(M * D) for array in (x, y, dout, dx, dy)), stream)
+        given, made = (x.reshape(M * D), y.reshape(M * D), dout.reshape(M * D)), (dx.reshape(M * D), dy.reshape(M * D))
+        gate_backward(*given, *made, stream)
     elif kind == SKIP:
         skip_backward(y, view(theta, at, D), dout, dx, dy, view(gradient, at, D), stream)
     else:  # ADD

@@ -10,15 +10,9 @@ from numba import cuda
 
 from forecast_kernels.jit import Array
 from forecast_kernels.jit_cuda import THREADS, cuda_kernel, launch
-from forecast_kernels.matmul.gpu import (
-    column_sums,
-    column_sums_workspace,
-    groups_workspace,
-    product,
-    product_of_groups,
-    product_workspace,
-)
+from forecast_kernels.matmul.gpu import column_sums, column_sums_workspace, product, product_workspace
 from forecast_kernels.reduction.gpu import sum_rows
+from forecast_kernels.tiles.gpu import groups_workspace, product_of_groups
 
 
 def dense_workspace(inputs: int, outputs: int) -> int:

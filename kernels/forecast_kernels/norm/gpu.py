@@ -45,8 +45,8 @@ def norm_backward(
 
 
 def _blocks(moments: Array) -> int:
-    M, N, _ = moments.shape
-    return -(-M * N // _HEADS)
+    heads: int = moments.shape[0] * moments.shape[1]
+    return -(-heads // _HEADS)
 
 
 @cuda_part

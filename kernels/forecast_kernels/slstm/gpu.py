@@ -16,7 +16,7 @@ from numba import cuda
 
 from forecast_kernels.jit import Array
 from forecast_kernels.jit_cuda import cuda_kernel, launch, multiprocessors, rows_that_fit, unit_threads
-from forecast_kernels.matmul.gpu import groups_workspace, product_of_groups, transpose
+from forecast_kernels.matmul.gpu import transpose
 from forecast_kernels.reduction.gpu import COLUMNS, LINES, column_blocks, sum_lines
 from forecast_kernels.scalars import sigmoid, tanh
 from forecast_kernels.slstm.cell import (
@@ -29,6 +29,7 @@ from forecast_kernels.slstm.cell import (
     slstm_output,
     slstm_output_backward,
 )
+from forecast_kernels.tiles.gpu import groups_workspace, product_of_groups
 
 ONE = np.uint64(1)  # places in inner loops are unsigned, or each would be looked at whether it counts from the end
 _BLOCKS = 8  # that a multiprocessor runs side by side; most of their time they wait for memory

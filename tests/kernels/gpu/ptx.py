@@ -25,6 +25,7 @@ from forecast_kernels.norm import gpu as norm
 from forecast_kernels.optim import gpu as optim
 from forecast_kernels.reduction import gpu as reduction
 from forecast_kernels.slstm import gpu as slstm
+from forecast_kernels.tiles import gpu as tiles
 from forecast_kernels.windows import gpu as windows
 
 f, f64, i, u, flag = types.float32, types.float64, types.int64, types.uint64, types.boolean
@@ -40,8 +41,8 @@ KERNELS = {
     matmul._add_parts: (f3, *ENDING, f2),
     matmul._add_rows: (f2, i, f2),
     dense._relu_backward: (f2, f2),
-    matmul._tiles_of_groups: (i, i, i, i, i, f1, i, i, i, f1, i, i, i, flag, f1, flag, f1, i, i),
-    matmul._add_parts_of_groups: (f1, i, i, i, i, flag, f1, flag, f1, i, i),
+    tiles._tiles_of_groups: (i, i, i, i, i, f1, i, i, i, f1, i, i, i, flag, f1, flag, f1, i, i),
+    tiles._add_parts_of_groups: (f1, i, i, i, i, flag, f1, flag, f1, i, i),
     matmul._transpose: (f2, f2),
     **{lstm._forward(rows): SEQUENCE for rows in (1, 2, 4)},
     **{lstm._backward(rows): BACKWARD for rows in (1, 2, 4)},
