@@ -74,7 +74,7 @@ class Layer:
         if device == "cuda":
             from forecast_kernels.network.gpu import layer_workspace
 
-            return layer_workspace(self.kind, self.n_in, self.n_out)
+            return layer_workspace(self.kind, rows, self.steps, self.n_in, self.n_out, self.heads)
         if self.kind == kernels.LSTM:
             return lstm_workspace(self.n_in, self.n_out)
         if self.kind in (kernels.SLSTM, kernels.MLSTM):

@@ -26,6 +26,7 @@ from forecast_kernels.mlstm.gpu import mlstm_chunkwise_backward, mlstm_chunkwise
 from forecast_kernels.network.cells import CHUNK
 from forecast_kernels.network.table import (
     ADD,
+    CARRIED,
     CONV,
     D_INPUT,
     D_OUTPUT,
@@ -87,7 +88,9 @@ def block_forward(
     packed: Array,  # at least block_workspace(..) values
     stream: Any = 0,
 ) -> None:
-    """One layer of a block."""
+    """One layer of a block, from a state in which nothing was seen."""
+    if row[CARRIED]:
+        raise ValueError("the GPU's layers of blocks start from nothing: plan them without carried states")
     T, D, H, N, at = (int(row[column]) for column in (STEPS, N_IN, N_OUT, HEADS, THETA))
     M, kind = T * B, row[KIND]
     x, y, out = view(work, row[INPUT], M, D), view(work, row[SECOND], M, D), view(work, row[OUTPUT], M, H)
@@ -96,8 +99,8 @@ def block_forward(
         norm_forward(x, scale, bias, view(work, row[OWN], M, N, 2), out, stream)
     elif kind == CONV:
         W, b = views(theta, at, (int(row[TAPS]), D), (D,))
-        pre = view(work, row[OWN], T, B, D)
-        conv_forward(x.reshape(T, B, D), W, b, pre, out.reshape(T, B, D), stream)
+        pre, past = views(work, row[OWN], (T, B, D), (0, B, D))
+        conv_forward(x.reshape(T, B, D), past, W, b, pre, out.reshape(T, B, D), stream)
     elif kind == SLSTM:
         _slstm_forward(row, theta, work, B, packed, stream)
     elif kind == MLSTM:
@@ -130,8 +133,8 @@ def block_backward(
     elif kind == CONV:
         K, whole = int(row[TAPS]), (T, B, D)
         dW, db = views(gradient, at, (K, D), (D,))
-        pre, W = view(work, row[OWN], *whole), view(theta, at, K, D)
-        conv_backward(x.reshape(whole), W, pre, dout.reshape(whole), dx.reshape(whole), dW, db, stream)
+        (pre, past), W = views(work, row[OWN], whole, (0, B, D)), view(theta, at, K, D)
+        conv_backward(x.reshape(whole), past, W, pre, dout.reshape(whole), dx.reshape(whole), dW, db, stream)
     elif kind == SLSTM:
         _slstm_backward(row, theta, gradient, work, B, packed, stream)
     elif kind == MLSTM:
@@ -203,8 +206,8 @@ def _mlstm_buffers(work: Array, row: Array, B: int) -> list[Array]:
     """Private buffers: q, k, v, their gradients and a spare (7, M, H), both gates and their gradients, those of the
     kernel, m, and the memory between chunks.
     """
-    T, H, N = int(row[STEPS]), int(row[N_OUT]), int(row[HEADS])
-    P, M, S = H // N, T * B, max(1, -(-T // CHUNK) - 1)
+    T, S, H, N = int(row[STEPS]), int(row[KEPT]), int(row[N_OUT]), int(row[HEADS])
+    P, M = H // N, T * B
     shapes = (7, M, H), (4, M, N), (4, T, B, N), (B, N), (S, B, N, P, P), (S, B, N, P)
     return views(work, row[OWN], *shapes)
 
@@ -240,7 +243,7 @@ def _mlstm_backward(row: Array, theta: Array, gradient: Array, work: Array, B: i
     f, di, df = (raw[gate].reshape(T, B, N) for gate in range(1, 4))
     out, dout = view(work, row[OUTPUT], T, B, H), view(work, row[D_OUTPUT], T, B, H)
     mlstm_chunkwise_backward(
-        q, k, v, f, CHUNK, False, C, n, gates, out, dout, dq, dk, dv, di, df, C[0], n[0], packed, stream
+        q, k, v, f, CHUNK, False, True, C, n, gates, out, dout, dq, dk, dv, di, df, C[0], n[0], packed, stream
     )
     W, _, Wg, _ = _mlstm_parameters(theta, row)
     dW, db, dWg, dbg = _mlstm_parameters(gradient, row)

@@ -84,7 +84,8 @@ def mlstm_chunkwise_backward(
     f: Array,  # (T, B, N) read
     length: int,  # L and carried as in forward
     carried: bool,
-    C: Array,  # (K + 1 if carried else K - 1, B, N, P, P) as forward left it; overwritten unless carried
+    cut: bool,  # whether no gradient comes from what follows the sequence, nor goes to what was before
+    C: Array,  # (K + 1 if carried else K - 1, B, N, P, P) as forward left it; overwritten if cut, or not carried
     n: Array,  # (the same, B, N, P) likewise
     gates: Array,  # (4, T, B, N) read
     out: Array,  # (T, B, H) read
@@ -94,7 +95,7 @@ def mlstm_chunkwise_backward(
     dv: Array,  # (T, B, H) written
     di: Array,  # (T, B, N) written
     df: Array,  # (T, B, N) written
-    dC: Array,  # (B, N, P, P) if carried, gradient of the final C on entry, of the start state's on return; else any
+    dC: Array,  # (B, N, P, P) of the final C on entry, of the start state's on return; any if cut, or not carried
     dn: Array,  # (B, N, P) likewise
     work: Array,  # workspace; not needed
     stream: Any = 0,
@@ -105,9 +106,10 @@ def mlstm_chunkwise_backward(
     shared = _END * out.dtype.itemsize
     values = _flat(q), _flat(k), _flat(v)
     # A memory before a chunk is of no use once its gradient is known, which then takes its place.
-    memory = _flat(C), _flat(n), _flat(dC if carried else C), _flat(dn if carried else n)
+    linked = carried and not cut
+    memory = _flat(C), _flat(n), _flat(dC if linked else C), _flat(dn if linked else n)
     written = _flat(dq), _flat(dk), _flat(dv), di, df
-    arguments = *values, f, gates, P, L, carried, *memory, _flat(out), _flat(dout), *written
+    arguments = *values, f, gates, P, L, carried, linked, *memory, _flat(out), _flat(dout), *written
     launch(_chunks_backward, B * N, PRODUCT_THREADS, stream, *arguments, shared=shared)
 
 
@@ -261,9 +263,10 @@ def _chunks_backward(
     P: int,
     length: int,  # L of all chunks but the last
     carried: bool,
+    linked: bool,  # carried and not cut, see mlstm_chunkwise_backward
     C: Array,  # flat: (S, B, N, P, P) read
     n: Array,  # flat: (S, B, N, P) read
-    dC: Array,  # flat: (B, N, P, P) if carried, see mlstm_chunkwise_backward; else C itself
+    dC: Array,  # flat: (B, N, P, P) if linked; else C itself
     dn: Array,  # flat: (B, N, P) likewise
     out: Array,  # flat: (T, B, H) read
     dout: Array,  # flat: (T, B, H) read
@@ -284,10 +287,10 @@ def _chunks_backward(
         first = chunk * length
         L = min(length, T - first)
         at = (first * B + r) * N * P + head * P
-        reads, writes = carried or chunk > 0, carried or first + L < T
+        reads, writes = carried or chunk > 0, linked or first + L < T
         before = ((chunk if carried else max(chunk - 1, 0)) * B + r) * N + head
-        dbefore = r * N + head if carried else before
-        dafter = r * N + head if carried else (chunk * B + r) * N + head
+        dbefore = r * N + head if linked else before
+        dafter = r * N + head if linked else ((chunk + 1 if carried else chunk) * B + r) * N + head
         for t in range(thread, L, PRODUCT_THREADS):
             shared[_W + t] = gates[INPUT, first + t, r, head]
             shared[_F + t] = gates[FORGET, first + t, r, head]
@@ -352,7 +355,7 @@ def _chunks_backward(
         weighed(sums, shared, _DSCORES, False, k, at, step, L, P, dq, reads)
         weighed(sums, shared, _DSCORES, True, q, at, step, L, P, dk, writes)
         weighed(sums, shared, _SCORES, True, dout, at, step, L, P, dv, writes)
-        if reads:
+        if linked or chunk > 0:
             cuda.syncthreads()  # memory and gradient have been read; the gradient before may take the place of either
             advance(sums, shared, q, dout, at, step, L, P, _REACH, dC, writes, last, dafter, dbefore)
             for p in range(thread, P, PRODUCT_THREADS):

@@ -45,16 +45,19 @@ def test_norm(M, N, P):
     same(both(norm_cpu.norm_backward, norm_gpu.norm_backward, arguments, [4, 5, 6])[0], rtol=5e-5, atol=1e-5 * LARGE)
 
 
+@pytest.mark.parametrize("carried", [False, True])
 @pytest.mark.parametrize(("T", "B", "D", "K"), [(1, 1, 1, 1), (2, 3, 5, 4), (6, 2, 3, 3)])
-def test_convolution(T, B, D, K):
+def test_convolution(T, B, D, K, carried):
+    """With and without inputs of before; of fewer steps than the weights see, and of more."""
     rng = np.random.default_rng(1)
     B *= LARGE
     x, W, b, dout = values(rng, T, B, D), values(rng, K, D), values(rng, D), values(rng, T, B, D)
-    arguments = x, W, b, empty(T, B, D), empty(T, B, D)
-    kept, _ = both(conv_cpu.conv_forward, conv_gpu.conv_forward, arguments, [3, 4])
+    past = values(rng, K - 1 if carried else 0, B, D)
+    arguments = x, past, W, b, empty(T, B, D), empty(T, B, D)
+    kept, _ = both(conv_cpu.conv_forward, conv_gpu.conv_forward, arguments, [4, 5])
     same(kept)
-    arguments = x, W, kept[0][0], dout, empty(T, B, D), empty(K, D), empty(D)
-    pairs, _ = both(conv_cpu.conv_backward, conv_gpu.conv_backward, arguments, [2, 4, 5, 6])
+    arguments = x, past, W, kept[0][0], dout, empty(T, B, D), empty(K, D), empty(D)
+    pairs, _ = both(conv_cpu.conv_backward, conv_gpu.conv_backward, arguments, [3, 5, 6, 7])
     same(pairs, rtol=5e-5, atol=2e-6 * LARGE)
 
 
@@ -130,9 +133,9 @@ def test_slstm_in_parts_gives_what_one_part_gives(kept):
 
 
 @pytest.mark.parametrize(("B", "T", "N", "P", "length"), [(2, 1, 1, 1, 1), (1, 7, 1, 9, 3), (1, 10, 2, 2, 9)])
-@pytest.mark.parametrize("carried", [False, True])
-def test_mlstm(B, T, N, P, length, carried):
-    """In one chunk and in several, the last of which may be shorter; with and without a start state."""
+@pytest.mark.parametrize(("carried", "cut"), [(False, False), (True, False), (True, True)])
+def test_mlstm(B, T, N, P, length, carried, cut):
+    """In one chunk and in several, the last of which may be shorter; with and without a start state, and its gradient."""
     if not simulated():
         B, T, P, length = B * LARGE, T * 7, P * 7, length * 7
     rng, H, K = np.random.default_rng(5), N * P, -(-T // length)
@@ -150,8 +153,8 @@ def test_mlstm(B, T, N, P, length, carried):
     (C, _), (n, _), _, (gates, _), (out, _) = kept
     dC, dn, dout = values(rng, B, N, P, P), values(rng, B, N, P), values(rng, T, B, H)
     gradients = [empty(T, B, H) for _ in "qkv"] + [empty(T, B, N) for _ in "if"]
-    arguments = q, k, v, f, length, carried, C, n, gates, out, dout, *gradients, dC, dn
-    written = [11, 12, 13, 14, 15] + ([16, 17] if carried else [])
+    arguments = q, k, v, f, length, carried, cut, C, n, gates, out, dout, *gradients, dC, dn
+    written = [12, 13, 14, 15, 16] + ([17, 18] if carried and not cut else [])
     backward = mlstm_cpu.mlstm_chunkwise_backward, mlstm_gpu.mlstm_chunkwise_backward
     same(both(*backward, arguments, written, spaces)[0], rtol=2e-4, atol=5e-5)
 
