@@ -26,11 +26,7 @@ from forecast_kernels.optim.gpu import adam_step, sum_gradients
 from forecast_kernels.reduction.gpu import BLOCKS
 from forecast_kernels.windows.gpu import gather_windows
 
-_WORDS = {
-    table.NORM: "normalisation", table.CONV: "convolution", table.SLSTM: "sLSTM", table.MLSTM: "mLSTM",
-    table.GATE: "gate", table.SKIP: "skip connection", table.ADD: "sum", table.FLAT: "linear path",
-    table.SHIFT: "linear path",
-}  # fmt: skip
+_WORDS = {table.FLAT: "linear path", table.SHIFT: "linear path"}  # for layers without kernels
 
 
 class DeviceRunner:

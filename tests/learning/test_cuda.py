@@ -10,8 +10,8 @@ import pytest
 
 from forecast.errors import DataError, DeviceError
 from forecast.learning.blocks import block_layers
-from forecast.learning.network import Network, recurrent_layers
-from forecast.learning.training import Objective, Schedule, judge, predict, train
+from forecast.learning.network import Network, linear_path, recurrent_layers
+from forecast.learning.training import Objective, Schedule, _Runner, judge, predict, train
 from forecast.progress import Silent
 from forecast_kernels.device import gpu, simulated
 from forecast_kernels.windows.cpu import MEAN, Windowing
@@ -124,15 +124,51 @@ def test_divergence_is_said_as_on_the_cpu():
 
 
 @pytest.mark.parametrize("blocks", ["s", "m"])
-def test_layers_without_kernels_are_named(blocks):
-    from forecast_kernels.network.gpu import KINDS
-
+def test_blocks_of_xlstm_have_the_losses_and_gradients_of_the_cpu(blocks):
+    """Parameters are not compared: where a gradient is 0 but for rounding, Adam goes a whole step to either side."""
+    objective, chosen, seeds = replace(OBJECTIVE, dropout=0.0), windows(5), np.zeros(2, np.uint64)
     layers = block_layers(
         steps=2, inputs=4, width=4, blocks=blocks, heads=2, taps=2, dropout=False, extra=2, head=2, outputs=6
     )
-    assert not {layer.kind for layer in layers} <= set(KINDS), "these layers have kernels: train them as LSTM's"
-    with pytest.raises(DeviceError, match=rf"^Device 'cuda' has no kernels yet for .*{blocks}LSTM.*; use device='cpu'"):
-        train(Network(layers), data(), windows(), OBJECTIVE, SCHEDULE, Silent(), device="cuda")
+    found = []
+    for runner in (_Runner, DeviceRunner):
+        made = Network(layers)
+        made.initialise(1)
+        # a rate of 0: both take the gradients of the second batch, the one that is kept, at the same parameters
+        run = runner(made, data(), objective, 3, training=True)
+        totals, norms = run.learn(chosen, np.array([0, 3, 5]), seeds, np.zeros(2), 0, SCHEDULE)
+        gradient = run.optimizer[0] if runner is _Runner else run.optimizer[0].copy_to_host()
+        found.append((totals, norms, gradient))
+    (totals, norms, expected), (totals_there, norms_there, gradient) = found
+    np.testing.assert_allclose(totals_there, totals, rtol=1e-5)
+    np.testing.assert_allclose(norms_there, norms, rtol=1e-5)
+    np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    assert (expected != 0).mean() > 0.9, "little is compared"
+
+
+@pytest.mark.parametrize("blocks", ["s", "m"])
+def test_blocks_of_xlstm_train_and_forecast_as_on_the_cpu(blocks):
+    chosen, losses, forecasts = windows(5), [], []
+    layers = block_layers(
+        steps=2, inputs=4, width=4, blocks=blocks, heads=2, taps=2, dropout=True, extra=2, head=2, outputs=6
+    )
+    for device in ("cpu", "cuda"):
+        made = Network(layers)
+        made.initialise(1)
+        history = train(made, data(), windows(), OBJECTIVE, replace(SCHEDULE, max_steps=2), Silent(), device=device)
+        losses.append(list(history.losses.values()))
+        forecasts.append(predict(made, data(), chosen, OBJECTIVE, device=device))
+        again = predict(made, data(), chosen, OBJECTIVE, device="cpu")
+        np.testing.assert_allclose(forecasts[-1], again, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    np.testing.assert_allclose(forecasts[1], forecasts[0], rtol=1e-3, atol=1e-3)
+
+
+def test_layers_without_kernels_are_named():
+    stack = recurrent_layers(steps=2, inputs=4, embed=0, hidden=2, layers=1, dropout=False, extra=2, head=0, outputs=2)
+    layers = [*stack, *linear_path(stack[-1], steps=2, inputs=4, values=2, horizon=2)]
+    with pytest.raises(DeviceError, match=r"^Device 'cuda' has no kernels yet for linear path, .* use device='cpu'"):
+        train(Network(layers), data(), windows(), POINT, SCHEDULE, Silent(), device="cuda")
 
 
 def test_many_steps_agree_and_take_no_more_memory_than_the_first():

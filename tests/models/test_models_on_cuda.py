@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from forecast import Forecaster
-from forecast.errors import DeviceError
 from forecast.models.recurrent import LSTM, XLSTM
 from forecast_kernels import device
 from forecast_kernels.device import Gpu, gpu
@@ -52,10 +51,10 @@ def test_stored_model_forecasts_where_there_is_no_gpu(fitted, tmp_path, monkeypa
     np.testing.assert_allclose(values(Forecaster.load(tmp_path / "model").predict(2)), expected, rtol=1e-5)
 
 
-def test_xlstm_is_refused_in_a_sentence_until_its_layers_have_kernels(panel):
-    from forecast_kernels.network.gpu import KINDS
-    from forecast_kernels.network.table import SLSTM
-
-    assert SLSTM not in KINDS, "XLSTM has kernels: let it be trained here as LSTM is"
-    with pytest.raises(DeviceError, match=r"^Device 'cuda' has no kernels yet for .*sLSTM.*; use device='cpu'\.$"):
-        forecaster(XLSTM, blocks="s", num_heads=1, device="cuda").fit(panel, 2)
+@pytest.mark.parametrize("blocks", ["s", "m"])
+def test_xlstm_learns_and_forecasts_as_on_the_cpu(panel, blocks):
+    made = [forecaster(XLSTM, blocks=blocks, num_heads=1, device=device).fit(panel, 2) for device in ("cpu", "cuda")]
+    expected, found = (next(iter(fitted.fitted_.values())).losses_ for fitted in made)
+    np.testing.assert_allclose(list(found), list(expected), rtol=1e-4)
+    here, there = (values(fitted.predict(2, level=[80])) for fitted in made)
+    np.testing.assert_allclose(there, here, rtol=1e-3)

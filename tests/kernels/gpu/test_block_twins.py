@@ -135,7 +135,7 @@ def test_slstm_in_parts_gives_what_one_part_gives(kept):
 @pytest.mark.parametrize(("B", "T", "N", "P", "length"), [(2, 1, 1, 1, 1), (1, 7, 1, 9, 3), (1, 10, 2, 2, 9)])
 @pytest.mark.parametrize(("carried", "cut"), [(False, False), (True, False), (True, True)])
 def test_mlstm(B, T, N, P, length, carried, cut):
-    """In one chunk and in several, the last of which may be shorter; with and without a start state, and its gradient."""
+    """In one chunk and in several, the last of which may be shorter; with a start state, or its gradient too."""
     if not simulated():
         B, T, P, length = B * LARGE, T * 7, P * 7, length * 7
     rng, H, K = np.random.default_rng(5), N * P, -(-T // length)
