@@ -39,9 +39,10 @@ def test_weights_of_another_file_are_used_and_what_is_none_is_refused(tmp_path):
     silent = Pretrained(weights=str(tmp_path / "zeros.safetensors")).fit(panel).predict(panel, 12).point
     np.testing.assert_allclose(silent[0], PASSENGERS[-12:], rtol=1e-5)  # no correction of the seasonal-naive forecast
     save_file({"months": zeros[:, :5]}, tmp_path / "short.safetensors")
-    for name, why in (("short", "are due"), ("missing", "cannot be read")):
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("short", "missing")]
+    for file, why in zip((*files, 5), ("are due", "cannot be read", "cannot be read"), strict=True):
         with pytest.raises(ModelFileError, match=why):
-            Pretrained(weights=str(tmp_path / f"{name}.safetensors")).fit(panel)
+            Pretrained(weights=file).fit(panel)
 
 
 @pytest.mark.parametrize("season", [1, 2, 4, 5, 7, 12, 13, 24, 26, 48, 52, 60, 168, 365])
@@ -128,6 +129,7 @@ def test_season_can_be_given():
     panel = make_panel({"a": waves(840, 24)}, freq="h")
     assert Pretrained(season_length=168).fit(panel).season == 168
     assert Pretrained(season_length=24).fit(panel).season == 24
+    assert Pretrained(season_length=0).fit(panel).season == 1
 
 
 @pytest.fixture(scope="module")

@@ -130,14 +130,14 @@ def weights(path: str | None, season: int) -> npt.NDArray[np.float32]:
     """
     from safetensors import SafetensorError, safe_open
 
-    band = band_of(season)
+    place, band = path or WEIGHTS, band_of(season)
     size = build_network(band.config(season), band.inputs(season))[0].size
     try:
-        with safe_open(path or WEIGHTS, framework="numpy") as file:
+        with safe_open(place, framework="numpy") as file:
             found = file.get_tensor(band.name).astype(np.float32)
-    except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path or WEIGHTS} cannot be read as pretrained weights: {error}.") from error
+    except (SafetensorError, OSError, TypeError) as error:
+        raise ModelFileError(f"{place} cannot be read as pretrained weights: {error}.") from error
     if found.shape != (band.members, size):
         due = (band.members, size)
-        raise ModelFileError(f"{path} holds weights {found.shape} for {band.words}, but {due} are due.")
+        raise ModelFileError(f"{place} holds weights {found.shape} for {band.words}, but {due} are due.")
     return np.asarray(found)

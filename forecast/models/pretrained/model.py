@@ -41,8 +41,8 @@ class Pretrained(Model):
     quantiles: ClassVar[tuple[float, ...]] = QUANTILES
 
     season_length: int | None = None
-    """Steps of a season, 1 for none; None: the data's, and of hours and finer steps the week, where the last seven days
-    would have been forecast better by it."""
+    """Steps of a season, 1 or 0 for none; None: the data's, and of hours and finer steps the week, where the last seven
+    days would have been forecast better by it."""
     finetune_steps: int = 0
     """Training steps on the data at hand at most, from the shipped weights; 0 for none. The last horizon of each series
     judges: where it is not forecast better for it, the shipped weights stay."""
@@ -77,7 +77,7 @@ class Pretrained(Model):
         def next_day(season: int, histories: Panel) -> npt.NDArray[np.float64]:
             return shipped(season).predict(histories, histories.season_length).point
 
-        season = self.season_length or season_of(panel, next_day)
+        season = season_of(panel, next_day) if self.season_length is None else max(self.season_length, 1)
         if not self.finetune_steps:
             return shipped(season)
         thetas = weights(self.weights, season)
