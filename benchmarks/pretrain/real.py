@@ -1,4 +1,4 @@
-"""Real series of the training parts, and what can be made of them: other frequencies, other seasons, mixtures."""
+"""Real series of the training parts, and what can be made of them: other frequencies, other seasons, pieces, gaps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,18 +50,6 @@ def monthly(series: Sequence[Floats], rng: Rng) -> list[Floats]:
         own = shape / max(shape.std(), 1e-9) * season.std() * 10 ** rng.uniform(-0.5, 0.5)
         noise = rng.normal(0, 1, len(months)) * max(rest.std(), 1e-4) * 10 ** rng.uniform(-0.6, 0.4)
         out.append(np.exp(level + (four + own)[months % 12] + noise))
-    return out
-
-
-def mixtures(series: Sequence[Floats], count: int, rng: Rng) -> list[Floats]:
-    """Weighted sums of two or three series, each over its own mean size, over the steps that they share at the end."""
-    out = []
-    for _ in range(count):
-        chosen = [series[k] for k in rng.integers(len(series), size=rng.integers(2, 4))]
-        n = min(map(len, chosen))
-        weights = rng.dirichlet(np.full(len(chosen), 1.5))
-        sizes = [max(float(np.nanmean(np.abs(y[-n:]))), 1e-9) for y in chosen]
-        out.append(np.sum([w * y[-n:] / size for w, y, size in zip(weights, chosen, sizes, strict=True)], axis=0))
     return out
 
 
