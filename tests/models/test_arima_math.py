@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 from statsmodels.tsa.stattools import kpss
 
+from forecast.models.arima.decomposition import stl
 from forecast.models.arima.differencing import choose_differencing, kpss_statistic, seasonal_strength
 from forecast.models.arima.estimate import DOUBT, Estimate
 from forecast.models.arima.fitting import fit_fixed
@@ -199,6 +200,18 @@ def test_strength_of_the_season_tells_pattern_from_noise():
     assert seasonal_strength(rng.normal(size=80), 4) < 0.5
     assert seasonal_strength(pattern[:8], 4) == 0
     assert seasonal_strength(pattern, 1) == 0
+
+
+@pytest.mark.parametrize(("n", "m"), [(144, 12), (25, 12), (211, 4), (600, 52), (400, 168), (16, 7), (5, 2)])
+def test_decomposition_is_that_of_statsmodels(n, m):
+    from statsmodels.tsa.seasonal import STL
+
+    rng = np.random.default_rng(n)
+    y = np.cumsum(rng.normal(size=n)) + 3 * np.sin(2 * np.pi * np.arange(n) / m)
+    expected = STL(y, m, seasonal=11, seasonal_deg=0).fit()
+    season, trend = stl(y, m)
+    np.testing.assert_allclose(season, expected.seasonal, atol=1e-9)
+    np.testing.assert_allclose(trend, expected.trend, atol=1e-9)
 
 
 def test_gaps_are_filled_from_their_own_season():

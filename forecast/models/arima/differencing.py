@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from forecast.models.arima.decomposition import stl
 from forecast.models.arima.sample import difference, filled, trimmed
 
 Floats = npt.NDArray[np.float64]
@@ -49,14 +50,11 @@ def seasonal_strength(y: Floats, season_length: int) -> float:
     0 where the series is constant or has two seasons or fewer. Source: Wang, Smith and Hyndman, "Characteristic-based
     clustering for time series data", Data Mining and Knowledge Discovery 13 (2006).
     """
-    from statsmodels.tsa.seasonal import STL
-
     if season_length < 2 or len(y) <= 2 * season_length or is_constant(y):
         return 0.0
-    parts = STL(y, season_length, seasonal=11, seasonal_deg=0).fit()
-    remainder = np.asarray(parts.resid)
-    detrended = float(np.var(remainder + np.asarray(parts.seasonal)))
-    return max(0.0, 1.0 - float(np.var(remainder)) / detrended) if detrended > 0 else 0.0
+    season, trend = stl(y, season_length)
+    detrended = float(np.var(y - trend))
+    return max(0.0, 1.0 - float(np.var(y - trend - season)) / detrended) if detrended > 0 else 0.0
 
 
 def kpss_statistic(y: Floats) -> float:
