@@ -172,6 +172,17 @@ def test_gaps_change_the_forecast_little():
     np.testing.assert_allclose(gappy, whole, rtol=0.02)
 
 
+def test_orders_chosen_with_gaps_filled_are_estimated_with_the_gaps_left_out():
+    y = np.log(AIR)
+    y[[20, 45, 46, 90, 101]] = np.nan
+    found = AutoARIMA().fit_series(y, 12)
+    chosen, estimated = found.orders, fit_fixed(y, found.orders, None)
+    assert found.n == np.isfinite(y).sum() - chosen.lost
+    assert found.loglik == pytest.approx(estimated.loglik, abs=1e-3)
+    exact = AutoARIMA(stepwise=False, max_order=4).fit_series(y, 12)
+    assert found.score("aicc") < exact.score("aicc") + 2
+
+
 def test_unobserved_end_is_forecast_through():
     panel = make_panel({"air": AIR[:-12]})
     fitted = ARIMA().fit(panel)

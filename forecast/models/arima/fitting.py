@@ -14,8 +14,8 @@ from forecast.models.arima.differencing import choose_differencing, is_constant
 from forecast.models.arima.estimate import Estimate
 from forecast.models.arima.orders import LONGEST_SEASON, Orders
 from forecast.models.arima.regression import candidates, exact, informative, recent_rows, residuals, scales
-from forecast.models.arima.sample import Sample, make_sample
-from forecast.models.arima.search import Estimator, Search, Space
+from forecast.models.arima.sample import Sample, filled, make_sample
+from forecast.models.arima.search import LONG, Estimator, Search, Space
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -62,8 +62,16 @@ def fit_automatic(
             min(max_p, most), min(max_q, most), min(max_P, seasons), min(max_Q, seasons), max_order, orders.constant,
         )  # fmt: skip
         search = Search(_estimator(engine, y, X, sample, space.largest()), ic, time_limit)
-        found = (search.stepwise(space) if stepwise else search.exhaustive(space)) or random_walk(y)
-        return replace(found, cut_short=search.cut_short)
+        if not stepwise:
+            found = search.exhaustive(space)
+        elif len(sample.gaps) and sample.size > LONG and engine == "compiled":
+            whole = make_sample(filled(y, season_length), orders.d, orders.D, season_length, X)
+            rough = Search(Compiled(whole, space.largest()), ic, time_limit)
+            found = search.among(rough) if rough.stepwise(space) else None
+            search.cut_short |= rough.cut_short
+        else:
+            found = search.stepwise(space)
+        return replace(found or random_walk(y), cut_short=search.cut_short)
 
     columns = candidates(y, X, FEWEST, max_length, SEARCH_BUDGET)
     while True:

@@ -31,6 +31,11 @@ class Sample:
         """How many differenced values count: gaps carry no information."""
         return len(self.w) - len(self.gaps)
 
+    @property
+    def size(self) -> int:
+        """Values that a likelihood goes through: all once more for each gap."""
+        return len(self.w) * (1 + len(self.gaps))
+
 
 def difference(rows: Floats, d: int, D: int, season_length: int) -> Floats:
     """Difference along the last axis: D times at the season's lag, then d times at lag 1."""

@@ -3,12 +3,14 @@
 The stepwise search follows Hyndman and Khandakar ("Automatic time series forecasting: the forecast package for R",
 Journal of Statistical Software 27, 2008): start from a few simple models, go on to neighbours while that lowers the
 criterion. Their search can stop at a ridge, and their estimates at a lesser maximum of a likelihood that has several;
-``benchmarks/arima_search.py`` measures by how much. So the models that the steps did not reach get a quick estimate
-each, and those that end close to the best are estimated again from more starts.
+``python -m benchmarks.arima search`` measures by how much. So on short samples the models that the steps did not reach
+get a quick estimate each, and those that end close to the best are estimated again from more starts. On long samples,
+where an estimate takes longer and the steps are surer, the steps suffice.
 """
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Protocol
 
@@ -23,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 
 QUICK, NORMAL, THOROUGH = 1, 3, 7  # climbs of an estimation
 SWEPT = 5  # coefficients at most of the models that are tried beside the steps
+LONG = 300  # values, counted again for each gap, from which on models beside the steps take too long
 WIDTH = 2  # the neighbours of this many best models are tried
 CLOSE = 3.0  # models whose criterion is this close to the best are estimated thoroughly
 
@@ -76,9 +79,7 @@ class Space:
 
     def everything(self) -> list[Orders]:
         """All models, those with few coefficients first."""
-        ranges = [range(bound + 1) for bound in (self.max_p, self.max_q, self.max_P, self.max_Q)]
-        found = (self.orders(p, q, P, Q, c) for p, q, P, Q in product(*ranges) for c in (False, True))
-        return sorted((o for o in found if o in self), key=lambda o: o.size)
+        return _everything(self)
 
     def largest(self) -> Orders:
         """As many coefficients of either kind, p + q and P + Q, as any model has."""
@@ -133,13 +134,20 @@ class Search:
         while todo := [o for o in self._ranking()[:WIDTH] if o not in expanded]:
             expanded.add(todo[0])
             for orders in space.neighbours(todo[0]):
-                self.estimate(orders, NORMAL)
-        if self._estimator.is_fast:
+                self.estimate(orders, QUICK)
+        if self._estimator.is_fast and self._estimator.sample.size <= LONG:
             likely = {o.constant for o in self._close(1.0)}
             for orders in space.everything():
                 if orders.constant in likely and orders.size <= SWEPT:
                     self.estimate(orders, QUICK)
         return self._settled(space)
+
+    def among(self, rough: "Search") -> Estimate | None:
+        """The best of the models that came out best of a search on the same sample with its gaps filled."""
+        for orders in rough._close():
+            self._remember(orders, self._estimator.estimate(orders, rough.tried[orders].start[None]), QUICK)
+        ranking = self._ranking()
+        return self._precisely(ranking[0]) if ranking else None
 
     def exhaustive(self, space: Space) -> Estimate | None:
         """The best model of the whole space."""
@@ -161,19 +169,21 @@ class Search:
         if self.scores and time.perf_counter() > self._deadline:
             self.cut_short = True
             return
-        self._effort[orders] = effort
         starts = self._starts(orders, spent, effort)
-        found = self._estimator.estimate(orders, starts) if len(starts) else None
+        self._remember(orders, self._estimator.estimate(orders, starts) if len(starts) else None, effort)
+
+    def _remember(self, orders: Orders, found: Estimate | None, effort: int) -> None:
+        self._effort[orders] = effort
         if found is not None and (orders not in self.tried or found.loglik > self.tried[orders].loglik):
             self.tried[orders] = found
             self.scores[orders] = found.score(self.ic)
 
     def _settled(self, space: Space) -> Estimate | None:
-        """The best model, once those close to it were estimated thoroughly, with and without a constant."""
+        """The best model, once those close to it were estimated with care, with and without a constant."""
         done: set[Orders] = set()
         while todo := [o for o in self._close() if o not in done]:
             done.add(todo[0])
-            self.estimate(todo[0], THOROUGH)
+            self.estimate(todo[0], NORMAL)
             twin = todo[0]._replace(constant=not todo[0].constant)
             if twin in space:
                 self.estimate(twin, NORMAL)
@@ -200,6 +210,13 @@ class Search:
         if len(first) == effort:
             return np.array(first)
         return np.concatenate([*(start[None] for start in first), self._estimator.starts(orders)])[spent:effort]
+
+
+@lru_cache(maxsize=64)  # the series of a panel share a few
+def _everything(space: Space) -> list[Orders]:
+    ranges = [range(bound + 1) for bound in (space.max_p, space.max_q, space.max_P, space.max_Q)]
+    found = (space.orders(p, q, P, Q, c) for p, q, P, Q in product(*ranges) for c in (False, True))
+    return sorted((o for o in found if o in space), key=lambda o: o.size)
 
 
 def _smaller(o: Orders) -> list[Orders]:
