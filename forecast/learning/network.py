@@ -3,6 +3,7 @@
 Notation: B rows a group, T patches, F inputs a patch, H hidden, X extra inputs of the head, P parameters.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -232,7 +233,7 @@ class Network:
 
     def __init__(self, layers: Sequence[Layer], dtype: npt.DTypeLike = np.float32) -> None:
         self.layers = tuple(layers)
-        self.offsets = np.cumsum([0] + [sum(map(_size, layer.shapes.values())) for layer in self.layers])
+        self.offsets = np.cumsum([0] + [sum(map(math.prod, layer.shapes.values())) for layer in self.layers])
         self.theta: Array = np.zeros(int(self.offsets[-1]), dtype)
 
     @property
@@ -247,8 +248,8 @@ class Network:
         for layer, start in zip(self.layers, self.offsets[:-1], strict=True):
             at = int(start)
             for name, shape in layer.shapes.items():
-                named[f"{layer.name}.{name}"] = buffer[at : at + _size(shape)].reshape(shape)
-                at += _size(shape)
+                named[f"{layer.name}.{name}"] = buffer[at : at + math.prod(shape)].reshape(shape)
+                at += math.prod(shape)
         return named
 
     def initialise(self, seed: int) -> None:
@@ -371,7 +372,3 @@ def _place_gradients(
             again = name in written and gradients[name] >= 0
             row[place], row[total] = (elsewhere, gradients[name]) if again else (gradients[name], -1)
             written.add(name)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape))

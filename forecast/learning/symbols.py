@@ -14,7 +14,7 @@ import numpy.typing as npt
 from forecast.learning.network import ALIGNED, Network, aligned_zeros
 from forecast.learning.training import History, Schedule, learn, rows_per_group
 from forecast.progress import Progress
-from forecast_kernels.jit import compile_for, provide, startable, threads
+from forecast_kernels.jit import make_ready, startable, threads
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.network.states import start_states
 from forecast_kernels.network.table import NORM, Heads
@@ -178,10 +178,7 @@ class ChunkRunner:
             self.per_group, mode, self.losses, totals, seeds, self.gradients, self.optimizer, rates, step + 1,
             float(decay), float(clip), norms,
         )  # fmt: skip
-        if self.needs:
-            compile_for(program, *arguments)
-            provide(*self.needs)
-            self.needs = []
+        make_ready(program, self.needs, *arguments)
         program(*arguments)
         return totals, norms
 
@@ -312,8 +309,5 @@ class Continuation:
             continue_text(self.table, self.network.theta, self.work, *how, self.weights, out)
             return
         arguments = self.table, self.network.theta, self.work, self.heads, *how, self.weights, out
-        if self.needs:
-            compile_for(continue_blocks, *arguments)
-            provide(*self.needs)
-            self.needs = []
+        make_ready(continue_blocks, self.needs, *arguments)
         continue_blocks(*arguments)

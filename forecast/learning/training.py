@@ -16,7 +16,7 @@ from forecast.errors import DataError
 from forecast.learning.network import Network, Plan, aligned_zeros
 from forecast.progress import Progress
 from forecast.series.windows import Windows, WindowsBetween
-from forecast_kernels.jit import compile_for, provide, startable, threads
+from forecast_kernels.jit import make_ready, startable, threads
 from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.network.table import Heads
@@ -367,10 +367,7 @@ class _Runner:
             self.heads, self.quantiles, self.base, self.scale, mode, self.losses, totals, out, seeds,
             self.gradients, self.optimizer, rates, step + 1, decay, clip, norms,
         )  # fmt: skip
-        if self.needs:
-            compile_for(program, *arguments)
-            provide(*self.needs)
-            self.needs = []
+        make_ready(program, self.needs, *arguments)
         program(*arguments)
         return out, totals, norms
 

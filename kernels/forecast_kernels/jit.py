@@ -23,6 +23,7 @@ from typing import Any, TypeVar, cast
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 import numba
+import numpy as np
 import numpy.typing as npt
 import platformdirs
 from numba.core import cgutils
@@ -313,6 +314,32 @@ def flush_denormals(typing_context: Any, flush: Any) -> Any:
 def compile_for(function: Any, *arguments: Any) -> None:
     """Compile a kernel, or load it, for arguments of these types, without calling it."""
     function.compile(tuple(numba.typeof(argument) for argument in arguments))
+
+
+_OWN = 4  # NumPy's flag of an array that is no view
+_ready: set[Any] = set()
+
+
+def make_ready(function: Any, later: tuple[Any, ...], *arguments: Any) -> None:
+    """Compile a kernel for arguments of these types, and those that it calls later, unless that was done before."""
+    # Numba's own look at the types takes longer than a small network
+    wanted = function, later, _kinds(arguments)
+    if wanted not in _ready:
+        compile_for(function, *arguments)
+        provide(*later)
+        _ready.add(wanted)
+
+
+def _kinds(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What Numba's types of arguments depend on."""
+    return tuple(
+        (value.dtype.char, value.ndim, value.flags.num & ~_OWN)
+        if isinstance(value, np.ndarray)
+        else (type(value), *_kinds(value))
+        if isinstance(value, tuple)
+        else type(value)
+        for value in arguments
+    )
 
 
 _running = threading.RLock()

@@ -52,7 +52,7 @@ def rows(which, x, out) -> None:
 """
 START = """
 import numpy as np
-from forecast_kernels.jit import compile_for, provide
+from forecast_kernels.jit import compile_for, make_ready, provide
 import later_toys as toys
 
 def run(which, dtype=np.float64):
@@ -114,6 +114,23 @@ provide(toys.double)
 print(run(1), run(1, np.float32), len(toys.double.signatures))
 """
     assert run(text) == ["1", "132.0", "132.0", "2"]
+
+
+def test_kernels_are_made_ready_once_for_each_kind_of_arguments(run):
+    text = """
+def ready(which, x, out):
+    make_ready(toys.rows, (toys.double,), which, x, out)
+    toys.rows(which, x, out)
+    return len(toys.double.signatures)
+
+x, out = np.arange(12.0).reshape(3, 4), np.zeros((3, 4))
+fixed = x.copy()
+fixed.flags.writeable = False
+print(ready(1, x, out), ready(1, x[1:], out), ready(1, fixed, out), ready(1, x[:, ::2], out[:, ::2].copy()))
+single = x.astype(np.float32)
+print(ready(1, single, single.copy()), out.sum())
+"""
+    assert run(text) == ["1", "1", "2", "3", "4", "132.0"]
 
 
 def test_kernel_called_later_by_one_that_is_called_later_is_provided_with_it(run):

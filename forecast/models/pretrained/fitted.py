@@ -28,9 +28,10 @@ class FittedPretrained(FittedNetwork):
         band = band_of(season)
         super().__init__(model, band.config(season), networks_of(band, season, thetas), histories, band.inputs(season))
         self.season = season
+        self._configs = [band.config(season, member) for member in range(band.members)]
 
     def config(self, member: int) -> LSTM:
-        return band_of(self.season).config(self.season, member)
+        return self._configs[member]
 
     @property
     def losses_(self) -> dict[int, float]:

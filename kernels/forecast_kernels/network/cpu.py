@@ -223,8 +223,8 @@ def network_backward(
 later_network_backward = later(network_backward)
 
 
-def needed(kinds: Iterable[int], learns: bool) -> list[Any]:
-    """The kernels that layers of these kinds call later: have them there (`jit.provide`) before the program runs."""
+def needed(kinds: Iterable[int], learns: bool) -> tuple[Any, ...]:
+    """The kernels that layers of these kinds call later: have them there before the program runs, see `jit.provide`."""
     kinds, found = set(kinds), list[Any]()
     if LSTM in kinds:
         found += [lstm_forward, lstm_backward] if learns else [lstm_forward]
@@ -232,7 +232,7 @@ def needed(kinds: Iterable[int], learns: bool) -> list[Any]:
         found += [embedding_forward, embedding_backward] if learns else [embedding_forward]
     if max(kinds) >= NORM:
         found += [block_forward, block_backward] if learns else [block_forward]
-    return [*found, network_backward] if learns else found
+    return (*found, network_backward) if learns else tuple(found)
 
 
 @kernel
