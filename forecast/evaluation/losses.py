@@ -51,14 +51,27 @@ def cell_losses(scored: Scored, cells: Codes) -> Losses:
     return found | _quantile_losses(scored, table) | _interval_losses(scored, table)
 
 
-def pooled_losses(scored: Scored, groups: Codes) -> Losses:
-    """WAPE, and where there are quantiles WQL: sums of errors over sums of absolute targets, of all rows of a group."""
-    from utilsforecast.losses import wape
+def pooled_losses(scored: Scored, cells: Codes, losses: Losses, groups: Callable[[pd.Index], Any]) -> Losses:
+    """WAPE, and where there are quantiles WQL: sums of errors over sums of absolute targets, of all rows of a group.
 
-    table = _Table(scored, groups)
-    found = {"WAPE": table.loss(wape, scored.models, scored.models)}
-    pinball = _quantile_losses(scored, table)
-    return found | ({"WQL": pinball["CRPS"]} if pinball else {})
+    Parameters
+    ----------
+    scored, cells
+        As for `cell_losses`.
+    losses : dict
+        What that returned.
+    groups : callable
+        From codes of cells to codes of groups.
+    """
+    sizes = pd.Series(np.abs(scored.target)).groupby(cells).agg(["sum", "count"])
+
+    def pooled(means: pd.DataFrame) -> pd.DataFrame:
+        errors, values = means.mul(sizes["count"], axis=0), sizes["sum"]
+        values = values.groupby(groups(values.index)).sum()
+        return errors.groupby(groups(errors.index)).sum(min_count=1).div(values.where(values > 0), axis=0)
+
+    found = {"WAPE": pooled(losses["MAE"])}
+    return found | ({"WQL": 2 * pooled(losses["pinball"])} if "pinball" in losses else {})
 
 
 def _quantile_losses(scored: Scored, table: "_Table") -> Losses:

@@ -91,7 +91,7 @@ def evaluate(
     scored = score(cv, panel, [model.name for model in models], season_length)
     cells, width = _cells(scored, None)
     losses = cell_losses(scored, cells)
-    figures = _aggregated(scored, losses, width, None)
+    figures = _aggregated(scored, cells, losses, width, None)
     notes = list(scored.notes)
     yardstick = _yardstick(models, figures["MASE"].iloc[0], baseline, notes)
     table = _table(figures, models, yardstick).droplevel(0)
@@ -154,7 +154,7 @@ def breakdown(
         return breakdown_categories(cv, panel, models, by, baseline, wanted)
     scored = score(cv, panel, [model.name for model in models], season_length)
     cells, width = _cells(scored, by)
-    figures = _aggregated(scored, cell_losses(scored, cells), width, by)
+    figures = _aggregated(scored, cells, cell_losses(scored, cells), width, by)
     overall = figures["MASE"].mean()
     table = _table(figures, models, _yardstick(models, overall, baseline, []))
     table = table[chosen_columns(table.columns, wanted)].reset_index()
@@ -171,17 +171,19 @@ def _cells(scored: Scored, by: str | None) -> tuple[Codes, int]:
     return scored.series * scored.n_windows + scored.window, scored.n_windows
 
 
-def _aggregated(scored: Scored, losses: Losses, width: int, by: str | None) -> Losses:
+def _aggregated(scored: Scored, cells: Codes, losses: Losses, width: int, by: str | None) -> Losses:
     """Metric -> one row per key (series, step or window; 0 for all), one column per model."""
 
-    def reduced(cells: pd.DataFrame) -> pd.DataFrame:
+    def keys(codes: pd.Index) -> pd.Index:
+        return 0 * codes if by is None else codes // width if by == "series" else codes % width
+
+    def reduced(means: pd.DataFrame) -> pd.DataFrame:
         if by in ("step", "window"):
-            return cells.groupby(cells.index % width).mean()
-        each = cells.groupby(cells.index // width).mean()
+            return means.groupby(means.index % width).mean()
+        each = means.groupby(means.index // width).mean()
         return each if by == "series" else each.mean().to_frame().T
 
-    keys = {None: np.zeros_like(scored.series), "series": scored.series, "step": scored.step, "window": scored.window}
-    return {name: reduced(cells) for name, cells in losses.items()} | pooled_losses(scored, keys[by])
+    return {name: reduced(means) for name, means in losses.items()} | pooled_losses(scored, cells, losses, keys)
 
 
 def _table(figures: Losses, models: Sequence[Model], yardstick: str | None) -> pd.DataFrame:
