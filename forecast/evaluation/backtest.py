@@ -91,7 +91,7 @@ def backtest(
         Told after each model of each window.
     intervals : {"native", "conformal"}, default "native"
         Quantiles as the models give them, or calibrated on windows before the cutoff (see
-        `forecast.evaluation.conformal`); each fit then comes with a second one, on a shortened history.
+        `forecast.evaluation.conformal`); the first fit then comes with a second one, on a shortened history.
     non_negative : bool, default False
         Raise points and quantiles below zero to zero.
     integer : bool, default False
@@ -150,9 +150,10 @@ def backtest(
             truths = [_truth(panel, window, history, h) for window, history in zip(batch, histories, strict=True)]
             frame = pd.concat(truths, ignore_index=True)
             if batch[0].refit:
+                before: list[Ready | None] = [*fitted] or [None] * len(models)
                 fitted = [
-                    make_ready(model, histories[0], h, asked, calibrated, progress, mode=future_exog)
-                    for model in models
+                    make_ready(model, histories[0], h, asked, calibrated, progress, mode=future_exog, before=ready)
+                    for model, ready in zip(models, before, strict=True)
                 ]
                 notes |= dict.fromkeys(calibration_notes(fitted))
             known = stack(histories)

@@ -167,6 +167,20 @@ def test_one_fit_on_a_shortened_history_calibrates():
     }
 
 
+def test_fit_that_calibrates_at_the_first_cutoff_calibrates_at_the_later_ones():
+    spy = Toy()
+    backtest([spy], make_panel(), h=3, n_windows=3, level=[80], intervals="conformal")
+    assert [int(known.lengths[0]) for kind, known in spy.seen if kind == "fit"] == [27, 18, 30, 33]
+
+
+def test_series_that_is_too_short_at_the_first_cutoff_is_calibrated_by_a_later_fit():
+    spy = Toy()
+    panel = make_panel({"long": PASSENGERS[:60], "short": PASSENGERS[:30]})
+    backtest([spy], panel, h=10, n_windows=3, level=[80], intervals="conformal")
+    fits = [list(known.ids) for kind, known in spy.seen if kind == "fit"]
+    assert fits.count(["long", "short"]) > 2
+
+
 def test_too_short_a_history_keeps_the_models_own_intervals_and_says_so():
     panel = make_panel({"a": PASSENGERS[:20]})
     native = backtest([Toy()], panel, h=6, level=[80])
