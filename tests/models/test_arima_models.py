@@ -209,6 +209,16 @@ def test_search_uses_the_last_values_alone():
     assert short.orders == AutoARIMA(**SMALL).fit_series(AIR, 12).orders
 
 
+def test_forecast_sees_the_last_values_alone():
+    changed = AIR.copy()
+    changed[:44] *= 3
+    models = [ARIMA(max_length=length).fit(make_panel({"air": AIR})) for length in (100, None)]
+    for fitted, same in zip(models, (True, False), strict=True):
+        points = [fitted.predict(make_panel({"air": y}), 12).point for y in (AIR, changed)]
+        assert np.array_equal(*points) == same
+        np.testing.assert_allclose(*points, rtol=0.05)
+
+
 def test_series_that_was_not_fitted_is_named(hospital):
     with pytest.raises(DataError, match="AutoARIMA was not fitted on series 'new'"):
         hospital[1].predict(make_panel({"a": MONTHS["a"], "new": MONTHS["b"]}), 3)

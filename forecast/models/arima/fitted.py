@@ -50,7 +50,8 @@ class FittedARIMA(Fitted):
 
         def moments(s: int) -> tuple[Floats, Floats]:
             found, y, X = histories[s]
-            mean, deviation = predict(found, less_regressors(found.beta, y, X[: len(y)]), h, self.model.engine)
+            errors = less_regressors(found.beta, y, X[: len(y)])
+            mean, deviation = predict(found, errors, h, self.model.engine, self.model.max_length)
             kept = np.isfinite(found.beta)
             return mean + X[len(y) :, kept] @ found.beta[kept], deviation
 

@@ -35,6 +35,7 @@ class SeriesARIMA(Model):
     fitted_type = FittedARIMA
     engine: str
     ic: str
+    max_length: int | None
     transform: str
     n_jobs: int | None
     season_length: int | None
@@ -135,7 +136,7 @@ class ARIMA(SeriesARIMA):
     constant: bool | None = None
     """Whether to estimate a mean, or with one difference a drift; None: a mean, if nothing is differenced."""
     max_length: int | None = None
-    """Estimate on this many last values, fewer where there are many gaps; None for all."""
+    """Estimate and forecast by this many last values, fewer where there are many gaps; None for all."""
     transform: str = "none"
     """Scale of the model: "none", "log", or "boxcox" with a power for each series; the point is then the median."""
     n_jobs: int | None = None
@@ -219,7 +220,7 @@ class AutoARIMA(SeriesARIMA):
     allow_mean: bool = True
     """Whether a series that is not differenced may have a mean."""
     max_length: int | None = 1000
-    """Choose and estimate on this many last values, fewer where there are many gaps; None for all."""
+    """Choose, estimate and forecast by this many last values, fewer where there are many gaps; None for all."""
     time_limit: float | None = None
     """Seconds a series after which the search ends with the best model so far; results then depend on the machine."""
     transform: str = "none"

@@ -12,7 +12,9 @@ Floats = npt.NDArray[np.float64]
 GAP_BUDGET = 2e7  # n k^2 of the history that is used, for n values with k gaps
 
 
-def predict(found: Estimate, y: Floats, h: int, engine: str = "compiled") -> tuple[Floats, Floats]:
+def predict(
+    found: Estimate, y: Floats, h: int, engine: str = "compiled", max_length: int | None = None
+) -> tuple[Floats, Floats]:
     """Mean and standard deviation of the ``h`` values after a history.
 
     Gaps are estimated from all observed values, and what is not known of them widens the intervals. The uncertainty
@@ -28,6 +30,8 @@ def predict(found: Estimate, y: Floats, h: int, engine: str = "compiled") -> tup
         Steps ahead.
     engine : str, default "compiled"
         What forecasts, "compiled" or "statsmodels".
+    max_length : int, optional
+        Forecast from this many last values; None for all.
 
     Returns
     -------
@@ -35,7 +39,7 @@ def predict(found: Estimate, y: Floats, h: int, engine: str = "compiled") -> tup
     """
     orders = found.orders
     trailing = int(np.argmax(~np.isnan(y[::-1])))  # unobserved values at the end are steps ahead like others
-    y = recent(y, None, GAP_BUDGET)
+    y = recent(y, max_length, GAP_BUDGET)
     if engine == "statsmodels" and np.isfinite(found.loglik):
         from forecast.models.arima.statespace import forecasts as forecasts_of_statsmodels
 

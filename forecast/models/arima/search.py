@@ -24,7 +24,7 @@ from forecast.models.arima.sample import Sample
 Floats = npt.NDArray[np.float64]
 
 QUICK, NORMAL, THOROUGH = 1, 3, 7  # climbs of an estimation
-SWEPT = 5  # coefficients at most of the models that are tried beside the steps
+SWEPT = 4  # coefficients at most of the models that are tried beside the steps
 LONG = 300  # values, counted again for each gap, from which on models beside the steps take too long
 WIDTH = 2  # the neighbours of this many best models are tried
 CLOSE = 3.0  # models whose criterion is this close to the best are estimated thoroughly
