@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from numba import cuda
 
-from forecast.errors import DeviceError
 from forecast.learning.network import Network
 from forecast.learning.training import Array, Objective, Schedule, WindowData, batches_of
 from forecast.series.windows import Windows
@@ -26,27 +25,15 @@ from forecast_kernels.optim.gpu import adam_step, sum_gradients
 from forecast_kernels.reduction.gpu import BLOCKS
 from forecast_kernels.windows.gpu import gather_windows
 
-_WORDS = {table.FLAT: "linear path", table.SHIFT: "linear path"}  # for layers without kernels
-
 
 class DeviceRunner:
     """Network, data and workspaces on the GPU for batches of up to ``batch`` windows.
 
     What a batch takes is written down once for each number of rows, as a list of launches whose arguments never change:
     the windows, the seed and the learning rate of a batch are put where they read them.
-
-    Raises
-    ------
-    DeviceError
-        If there is no kernel for a layer of the network.
     """
 
     def __init__(self, network: Network, data: WindowData, objective: Objective, batch: int, training: bool) -> None:
-        lacking = {_WORDS[layer.kind]: None for layer in network.layers if layer.kind not in kernels.KINDS}
-        if lacking:
-            raise DeviceError(
-                f"Device 'cuda' has no kernels yet for {', '.join(lacking)}, which this network has; use device='cpu'."
-            )
         h, dtype = objective.spec.horizon, network.theta.dtype
         plan = network.plan(batch, objective.extra, h, training, device="cuda")
         self.batch, self.network, self.data, self.objective, self.table = batch, network, data, objective, plan.table

@@ -140,8 +140,6 @@ def train(
     ------
     DataError
         If the loss becomes NaN or infinite.
-    DeviceError
-        If the device has no kernels for a layer of the network.
     """
     runner = _runner(network, data, objective, min(schedule.batch_size, len(windows)), True, device)
     batches = _Batches(windows, runner.batch, np.random.default_rng(schedule.seed))

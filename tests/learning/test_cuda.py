@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecast.errors import DataError, DeviceError
+from forecast.errors import DataError
 from forecast.learning.blocks import block_layers
 from forecast.learning.network import Network, linear_path, recurrent_layers
 from forecast.learning.training import Objective, Schedule, _Runner, judge, predict, train
@@ -123,16 +123,25 @@ def test_divergence_is_said_as_on_the_cpu():
             train(broken, data(), windows(), POINT, schedule, Silent(), device=device)
 
 
-@pytest.mark.parametrize("blocks", ["s", "m"])
-def test_blocks_of_xlstm_have_the_losses_and_gradients_of_the_cpu(blocks):
+def layers(kind, dropout):
+    """Of a network of blocks of one kind, or of an LSTM beside which there is a linear path."""
+    if kind != "linear path":
+        return block_layers(
+            steps=2, inputs=4, width=4, blocks=kind, heads=2, taps=2, dropout=dropout, extra=2, head=2, outputs=6
+        )
+    stack = recurrent_layers(
+        steps=2, inputs=4, embed=0, hidden=2, layers=1, dropout=dropout, extra=2, head=0, outputs=6
+    )
+    return [*stack, *linear_path(stack[-1], steps=2, inputs=4, values=2, horizon=2)]
+
+
+@pytest.mark.parametrize("kind", ["s", "m", "linear path"])
+def test_losses_and_gradients_of_a_step_are_those_of_the_cpu(kind):
     """Parameters are not compared: where a gradient is 0 but for rounding, Adam goes a whole step to either side."""
     objective, chosen, seeds = replace(OBJECTIVE, dropout=0.0), windows(5), np.zeros(2, np.uint64)
-    layers = block_layers(
-        steps=2, inputs=4, width=4, blocks=blocks, heads=2, taps=2, dropout=False, extra=2, head=2, outputs=6
-    )
     found = []
     for runner in (_Runner, DeviceRunner):
-        made = Network(layers)
+        made = Network(layers(kind, dropout=False))
         made.initialise(1)
         # a rate of 0: both take the gradients of the second batch, the one that is kept, at the same parameters
         run = runner(made, data(), objective, 3, training=True)
@@ -146,14 +155,11 @@ def test_blocks_of_xlstm_have_the_losses_and_gradients_of_the_cpu(blocks):
     assert (expected != 0).mean() > 0.9, "little is compared"
 
 
-@pytest.mark.parametrize("blocks", ["s", "m"])
-def test_blocks_of_xlstm_train_and_forecast_as_on_the_cpu(blocks):
+@pytest.mark.parametrize("kind", ["s", "m", "linear path"])
+def test_networks_train_and_forecast_as_on_the_cpu(kind):
     chosen, losses, forecasts = windows(5), [], []
-    layers = block_layers(
-        steps=2, inputs=4, width=4, blocks=blocks, heads=2, taps=2, dropout=True, extra=2, head=2, outputs=6
-    )
     for device in ("cpu", "cuda"):
-        made = Network(layers)
+        made = Network(layers(kind, dropout=True))
         made.initialise(1)
         history = train(made, data(), windows(), OBJECTIVE, replace(SCHEDULE, max_steps=2), Silent(), device=device)
         losses.append(list(history.losses.values()))
@@ -162,13 +168,6 @@ def test_blocks_of_xlstm_train_and_forecast_as_on_the_cpu(blocks):
         np.testing.assert_allclose(forecasts[-1], again, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
     np.testing.assert_allclose(forecasts[1], forecasts[0], rtol=1e-3, atol=1e-3)
-
-
-def test_layers_without_kernels_are_named():
-    stack = recurrent_layers(steps=2, inputs=4, embed=0, hidden=2, layers=1, dropout=False, extra=2, head=0, outputs=2)
-    layers = [*stack, *linear_path(stack[-1], steps=2, inputs=4, values=2, horizon=2)]
-    with pytest.raises(DeviceError, match=r"^Device 'cuda' has no kernels yet for linear path, .* use device='cpu'"):
-        train(Network(layers), data(), windows(), POINT, SCHEDULE, Silent(), device="cuda")
 
 
 def test_many_steps_agree_and_take_no_more_memory_than_the_first():

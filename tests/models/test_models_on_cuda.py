@@ -51,9 +51,16 @@ def test_stored_model_forecasts_where_there_is_no_gpu(fitted, tmp_path, monkeypa
     np.testing.assert_allclose(values(Forecaster.load(tmp_path / "model").predict(2)), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("blocks", ["s", "m"])
-def test_xlstm_learns_and_forecasts_as_on_the_cpu(panel, blocks):
-    made = [forecaster(XLSTM, blocks=blocks, num_heads=1, device=device).fit(panel, 2) for device in ("cpu", "cuda")]
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"kind": XLSTM, "blocks": "s", "num_heads": 1},
+        {"kind": XLSTM, "blocks": "m", "num_heads": 1},
+        {"linear_path": True},
+    ],
+)
+def test_model_learns_and_forecasts_as_on_the_cpu(panel, model):
+    made = [forecaster(**model, device=device).fit(panel, 2) for device in ("cpu", "cuda")]
     expected, found = (next(iter(fitted.fitted_.values())).losses_ for fitted in made)
     np.testing.assert_allclose(list(found), list(expected), rtol=1e-4)
     here, there = (values(fitted.predict(2, level=[80])) for fitted in made)

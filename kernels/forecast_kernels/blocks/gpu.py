@@ -25,7 +25,6 @@ from forecast_kernels.matmul.gpu import product, product_workspace
 from forecast_kernels.mlstm.gpu import mlstm_chunkwise_backward, mlstm_chunkwise_forward, mlstm_workspace
 from forecast_kernels.network.cells import CHUNK
 from forecast_kernels.network.table import (
-    ADD,
     CARRIED,
     CONV,
     D_INPUT,
@@ -51,8 +50,6 @@ from forecast_kernels.network.table import (
 )
 from forecast_kernels.norm.gpu import norm_backward, norm_forward
 from forecast_kernels.slstm.gpu import slstm_backward, slstm_forward, slstm_workspace
-
-KINDS = NORM, CONV, SLSTM, MLSTM, GATE, SKIP, ADD
 
 
 def view(buffer: Array, offset: int, *shape: int) -> Array:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from forecast_kernels.blocks.gpu import KINDS as OF_BLOCKS
 from forecast_kernels.blocks.gpu import block_backward, block_forward, block_workspace, view, views
 from forecast_kernels.dense.gpu import dense_backward, dense_forward, dense_workspace
 from forecast_kernels.dropout.gpu import dropout
@@ -17,6 +16,7 @@ from forecast_kernels.embedding.gpu import embedding_backward, embedding_forward
 from forecast_kernels.gate.gpu import add
 from forecast_kernels.jit import Array
 from forecast_kernels.jit_cuda import THREADS, cuda_kernel, launch
+from forecast_kernels.linear.gpu import flat_backward, flat_forward, shift_backward, shift_forward
 from forecast_kernels.lstm.gpu import lstm_backward, lstm_forward, lstm_workspace
 from forecast_kernels.network.table import (
     ACTIVATION,
@@ -26,25 +26,26 @@ from forecast_kernels.network.table import (
     DENSE,
     DROPOUT,
     EMBED,
+    FLAT,
     INPUT,
     KEPT,
     KIND,
-    LAST,
     LSTM,
     N_IN,
     N_OUT,
     NORM,
     OUTPUT,
     OWN,
+    SECOND,
+    SHIFT,
     STEPS,
     SUM,
     SUM_SECOND,
+    TAPS,
     THETA,
     Heads,
 )
 from forecast_kernels.scalars import mix
-
-KINDS = DENSE, LSTM, DROPOUT, LAST, EMBED, *OF_BLOCKS  # of layers that run here
 
 
 def layer_workspace(kind: int, rows: int, steps: int, inputs: int, outputs: int, heads: int) -> int:
@@ -131,6 +132,12 @@ def network_forward(
         elif row[KIND] == EMBED:
             x, out = view(work, row[INPUT], T * B), view(work, row[OUTPUT], T * B, H)
             embedding_forward(x, view(theta, at, D, H), out, stream)
+        elif row[KIND] == FLAT:
+            x, out = view(work, row[INPUT], T, B, D), view(work, row[OUTPUT], B, H)
+            flat_forward(x, int(row[TAPS]), out, stream)
+        elif row[KIND] == SHIFT:
+            x, moves = view(work, row[INPUT], B, D), view(work, row[SECOND], B, D // row[TAPS])
+            shift_forward(x, moves, view(work, row[OUTPUT], B, D), stream)
         else:  # LAST
             x, out = view(work, row[INPUT], T, B, D), view(work, row[OUTPUT], B, H)
             # without extras none are read, but an array has to be there
@@ -188,6 +195,12 @@ def network_backward(
         elif row[KIND] == EMBED:
             x, dout = view(work, row[INPUT], T * B), view(work, row[D_OUTPUT], T * B, H)
             embedding_backward(x, dout, view(gradient, at, D, H), stream)
+        elif row[KIND] == FLAT:
+            dout, dx = view(work, row[D_OUTPUT], B, H), view(work, dx_at, wanted, B, D)
+            flat_backward(dout, int(row[TAPS]), dx, stream)
+        elif row[KIND] == SHIFT:
+            dx, dmoves = view(work, row[D_INPUT], B, D), view(work, row[D_SECOND], B, D // row[TAPS])
+            shift_backward(view(work, row[D_OUTPUT], B, D), dx, dmoves, stream)
         else:  # LAST
             dx, dout = view(work, row[D_INPUT], T, B, D), view(work, row[D_OUTPUT], B, H)
             launch(_last_backward, -(-T * B * D // THREADS), THREADS, stream, dout, dx)

@@ -16,6 +16,7 @@ from forecast_kernels.dense import gpu as dense
 from forecast_kernels.dropout import gpu as dropout
 from forecast_kernels.embedding import gpu as embedding
 from forecast_kernels.gate import gpu as gate
+from forecast_kernels.linear import gpu as linear
 from forecast_kernels.loss import gpu as loss
 from forecast_kernels.lstm import gpu as lstm
 from forecast_kernels.matmul import gpu as matmul
@@ -58,6 +59,10 @@ KERNELS = {
     gate._skip_forward: (f2, f2, f1, f2),
     gate._skip_backward: (f2, f1, f2, f2, f2, f1),
     gate._add: (f1, f1),
+    linear._flat_forward: (f3, i, f2),
+    linear._flat_backward: (f2, i, f3),
+    linear._shift_forward: (f2, f2, f2),
+    linear._shift_backward: (f2, f2, f2),
     norm._norm_forward: (f2, f1, f1, f3, f2),
     norm._norm_backward: (f2, f1, f3, f2, f2),
     norm._parameters_backward: (f2, f3, f2, f1, f1),

@@ -7,11 +7,23 @@ import numpy as np
 import pytest
 
 from forecast.learning.blocks import block_layers
-from forecast.learning.network import Network, recurrent_layers, symbol_layers
+from forecast.learning.network import Layer, Network, recurrent_layers, symbol_layers
 from forecast_kernels.device import gpu
 from forecast_kernels.jit import compile_for, provide
 from forecast_kernels.network import cpu
-from forecast_kernels.network.table import D_OUTPUT, INPUT, N_OUT, OUTPUT, STEPS, Heads
+from forecast_kernels.network.table import (
+    D_OUTPUT,
+    DENSE,
+    FLAT,
+    INPUT,
+    LAST,
+    LSTM,
+    N_OUT,
+    OUTPUT,
+    SHIFT,
+    STEPS,
+    Heads,
+)
 
 pytestmark = [
     pytest.mark.gpu,
@@ -34,6 +46,15 @@ STACKS = {
     "blocks": block_layers(
         steps=3, inputs=3, width=4, blocks="sm", heads=2, taps=2, dropout=True, extra=EXTRA, head=3, outputs=5
     ),
+    "linear path": [  # of a layer that the stack reads too, so that two gradients are added
+        Layer("embed", DENSE, 3, 4, 3),
+        Layer("lstm.0", LSTM, 4, 3, 3),
+        Layer("last", LAST, 3, 3 + EXTRA, 3),
+        Layer("output", DENSE, 3 + EXTRA, 6, 1),
+        Layer("flat", FLAT, 4, 6, 3, source="embed", taps=2),
+        Layer("linear", DENSE, 6, 2, 1),
+        Layer("sum", SHIFT, 6, 6, 1, source="output", second="linear", taps=3),
+    ],
 }
 
 

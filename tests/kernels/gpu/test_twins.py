@@ -27,6 +27,8 @@ if gpu().available:
     from forecast_kernels.gate import cpu as gate_cpu
     from forecast_kernels.gate import gpu as gate_gpu
     from forecast_kernels.jit_cuda import multiprocessors
+    from forecast_kernels.linear import cpu as linear_cpu
+    from forecast_kernels.linear import gpu as linear_gpu
     from forecast_kernels.loss import cpu as loss_cpu
     from forecast_kernels.loss import gpu as loss_gpu
     from forecast_kernels.lstm import cpu as lstm_cpu
@@ -214,3 +216,17 @@ def test_skip(M, D):
     same(both(gate_cpu.skip_forward, gate_gpu.skip_forward, (x, y, scale, empty(M, D)), [3])[0])
     arguments = y, scale, dout, empty(M, D), empty(M, D), empty(D)
     same(both(gate_cpu.skip_backward, gate_gpu.skip_backward, arguments, [3, 4, 5])[0])
+
+
+@pytest.mark.parametrize(("T", "B", "F", "P", "S", "Q"), [(1, 1, 1, 1, 1, 1), (3, 5, 4, 2, 3, 1), (2, 7, 3, 3, 2, 4)])
+def test_linear_path(T, B, F, P, S, Q):
+    rng = np.random.default_rng(12)
+    x, dout = values(rng, T, B, F), values(rng, B, T * P)
+    same(both(linear_cpu.flat_forward, linear_gpu.flat_forward, (x, P, empty(B, T * P)), [2])[0])
+    for wanted in (T, 0):
+        arguments = dout, P, empty(wanted, B, F)
+        same(both(linear_cpu.flat_backward, linear_gpu.flat_backward, arguments, [2])[0])
+    x, y, dout = values(rng, B, S * Q), values(rng, B, S), values(rng, B, S * Q)
+    same(both(linear_cpu.shift_forward, linear_gpu.shift_forward, (x, y, empty(B, S * Q)), [2])[0])
+    arguments = dout, empty(B, S * Q), empty(B, S)
+    same(both(linear_cpu.shift_backward, linear_gpu.shift_backward, arguments, [1, 2])[0])
