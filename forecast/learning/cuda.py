@@ -13,21 +13,22 @@ import numpy.typing as npt
 from numba import cuda
 
 from forecast.learning.network import Network
-from forecast.learning.training import Array, Objective, Schedule, WindowData, batches_of
+from forecast.learning.runner import Runner
+from forecast.learning.training import Array, Objective, Schedule, WindowData
 from forecast.series.windows import Windows
 from forecast_kernels.batches.gpu import count_terms, note_batch, pick_batch, restore_units
 from forecast_kernels.jit_cuda import Recording
 from forecast_kernels.loss.gpu import loss_forward_backward
 from forecast_kernels.network import gpu as kernels
 from forecast_kernels.network import table
-from forecast_kernels.network.cpu import LEARN, PREDICT, SCORE
+from forecast_kernels.network.cpu import LEARN, PREDICT
 from forecast_kernels.optim.gpu import adam_step, sum_gradients
 from forecast_kernels.reduction.gpu import BLOCKS
 from forecast_kernels.windows.gpu import gather_windows
 
 
-class DeviceRunner:
-    """Network, data and workspaces on the GPU for batches of up to ``batch`` windows.
+class DeviceRunner(Runner):
+    """Network, data and workspaces are on the GPU.
 
     What a batch takes is written down once for each number of rows, as a list of launches whose arguments never change:
     the windows, the seed and the learning rate of a batch are put where they read them.
@@ -63,31 +64,12 @@ class DeviceRunner:
         step: int,
         schedule: Schedule,
     ) -> tuple[Array, Array]:
-        """A training step a batch, ``step`` being those done before.
-
-        Returns loss and number of terms (batches, 2), and the norms of the gradients (batches,); a step whose norm is
-        not finite changes nothing. The network has the parameters afterwards.
-        """
-        _, totals, norms = self._run(self.data, windows, bounds, LEARN, seeds, rates, step, schedule)
+        """As ever; the network has the parameters afterwards."""
+        found = super().learn(windows, bounds, seeds, rates, step, schedule)
         # a few megabytes at most, after as many steps as take a tenth of a second
         self.theta.copy_to_host(self.network.theta, stream=self.stream)
         self.stream.synchronize()
-        return totals, norms
-
-    def score(self, data: WindowData, windows: Windows) -> float:
-        """Mean loss over windows, without dropout."""
-        total, count = self._all(data, windows, SCORE)[1].sum(axis=0)
-        return float(total / count) if count else math.inf  # nothing observed judges no weights
-
-    def forward(self, windows: Windows) -> npt.NDArray[np.float64]:
-        """Forecasts (n, h * Q)."""
-        return self._all(self.data, windows, PREDICT)[0]
-
-    def _all(self, data: WindowData, windows: Windows, mode: int) -> tuple[Array, Array, Array]:
-        """Run all windows in their order."""
-        bounds = batches_of(len(windows), self.batch)
-        seeds, rates = np.zeros(len(bounds), np.uint64), np.zeros(len(bounds))
-        return self._run(data, windows, bounds, mode, seeds, rates, 0, None)
+        return found
 
     def _run(
         self,

@@ -7,13 +7,14 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import DataError
 from forecast.learning.network import Network, Plan, aligned_zeros
+from forecast.learning.runner import Runner
 from forecast.progress import Progress
 from forecast.series.windows import Windows, WindowsBetween
 from forecast_kernels.jit import make_ready, startable, threads
@@ -21,9 +22,6 @@ from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.network.table import Heads
 from forecast_kernels.windows.cpu import Windowing
-
-if TYPE_CHECKING:
-    from forecast.learning.cuda import DeviceRunner
 
 Array = npt.NDArray[Any]
 
@@ -295,17 +293,10 @@ class _Batches:
         return self.windows[np.concatenate(chosen)], np.array(bounds)
 
 
-def batches_of(count: int, size: int) -> npt.NDArray[np.int64]:
-    """Where batches of so many windows in their order begin and end."""
-    bounds = np.arange(0, count + size, size)
-    bounds[-1] = count
-    return bounds
-
-
 def _runner(
     network: Network, data: WindowData, objective: Objective, batch: int, training: bool, device: str,
     states: Array | None = None,
-) -> "_Runner | DeviceRunner":  # fmt: skip
+) -> Runner:  # fmt: skip
     """What runs the network on batches of up to ``batch`` windows."""
     if device == "cuda" and states is None:
         from forecast.learning.cuda import DeviceRunner
@@ -314,8 +305,8 @@ def _runner(
     return _Runner(network, data, objective, batch, training, states)
 
 
-class _Runner:
-    """Workspaces for batches of up to ``batch`` windows; calls the compiled network on them."""
+class _Runner(Runner):
+    """Calls the compiled network on the processor."""
 
     def __init__(
         self,
@@ -369,36 +360,6 @@ class _Runner:
         program(*arguments)
         return out, totals, norms
 
-    def learn(
-        self,
-        windows: Windows,
-        bounds: npt.NDArray[np.int64],
-        seeds: npt.NDArray[np.uint64],
-        rates: npt.NDArray[np.float64],
-        step: int,
-        schedule: Schedule,
-    ) -> tuple[Array, Array]:
-        """A training step a batch, ``step`` being those done before.
-
-        Returns loss and number of terms (batches, 2), and the norms of the gradients (batches,); one that is not finite
-        stops learning.
-        """
-        return self._run(self.data, windows, bounds, kernels.LEARN, seeds, rates, step, schedule)[1:]
-
-    def score(self, data: WindowData, windows: Windows) -> float:
-        """Mean loss over windows, without dropout."""
-        total, count = self._all(data, windows, kernels.SCORE)[1].sum(axis=0)
-        return float(total / count) if count else math.inf  # nothing observed judges no weights
-
-    def forward(self, windows: Windows) -> npt.NDArray[np.float64]:
-        """Forecasts (n, h * Q)."""
-        return self._all(self.data, windows, kernels.PREDICT)[0]
-
     def advance(self, windows: Windows) -> None:
         """Let the states go on to the ends of windows (n, 3)."""
         self._all(self.data, windows, kernels.ADVANCE)
-
-    def _all(self, data: WindowData, windows: Windows, mode: int) -> tuple[Array, Array, Array]:
-        """Run all windows in their order."""
-        bounds = batches_of(len(windows), self.batch)
-        return self._run(data, windows, bounds, mode, np.zeros(len(bounds), np.uint64), np.zeros(0), 0, None)
