@@ -9,7 +9,7 @@ rounded as on the CPU, and NaN stays visible.
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 from numba import cuda
@@ -132,12 +132,43 @@ def shared_limit() -> int:
     return 1 << 10 if simulated() else int(cuda.get_current_device().MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
 
 
-def unit_threads(units: int) -> int:
-    """Threads of a block with one for each unit: whole warps; with so few, each may have all registers there are."""
-    return min(-(-units // WARP) * WARP, THREADS)
+class Recurrence(NamedTuple):
+    """How a sequence is launched whose steps wait for each other, with a thread for each unit."""
+
+    rows: int  # batch rows of a block
+    blocks: int  # for all of them
+    threads: int  # of a block
+    kept: int  # rows of the recurrent matrix that lie in shared memory
+    shared: int  # bytes of that
 
 
-def rows_that_fit(rows: int, columns: int, others: int, itemsize: int) -> tuple[int, int]:
-    """How many rows of a matrix fit into shared memory beside other values, and the bytes in all."""
-    kept = max(0, min(rows, (shared_limit() // itemsize - others) // columns))
-    return kept, (kept * columns + others) * itemsize
+def recurrence(
+    batch: int, groups: int, beside: int, units: int, matrix: tuple[int, int], state: int, itemsize: int
+) -> Recurrence:
+    """Fit a sequence's launch to the GPU.
+
+    Parameters
+    ----------
+    batch : int
+        Batch rows.
+    groups : int
+        Parts of a row that are run apart, such as heads.
+    beside : int
+        Blocks that a multiprocessor is to run side by side.
+    units : int
+        Of a group.
+    matrix : tuple of int
+        Rows and columns of the recurrent matrix, of which as many rows as fit are kept in shared memory.
+    state : int
+        Values of shared memory that a batch row needs, whatever is kept.
+    itemsize : int
+        Bytes of a value.
+    """
+    room, values = beside * multiprocessors(), shared_limit() // itemsize
+    rows = 1 if room >= batch * groups else 2 if 2 * room >= batch * groups else 4  # as few as let no block wait
+    while rows > 1 and rows * state > values:
+        rows //= 2
+    kept = max(0, min(matrix[0], (values - rows * state) // matrix[1]))
+    # whole warps; with so few threads each may have all registers there are
+    threads = min(-(-units // WARP) * WARP, THREADS)
+    return Recurrence(rows, -(-batch // rows), threads, kept, (kept * matrix[1] + rows * state) * itemsize)

@@ -16,7 +16,7 @@ import numpy as np
 from numba import cuda
 
 from forecast_kernels.jit import Array
-from forecast_kernels.jit_cuda import cuda_kernel, launch, multiprocessors, rows_that_fit, unit_threads
+from forecast_kernels.jit_cuda import cuda_kernel, launch, recurrence
 from forecast_kernels.lstm.cell import (
     lstm_forget_backward,
     lstm_input_backward,
@@ -28,6 +28,7 @@ from forecast_kernels.matmul.gpu import column_sums, column_sums_workspace, prod
 from forecast_kernels.scalars import sigmoid, tanh
 
 ONE = np.uint64(1)  # places in inner loops are unsigned, or each would be looked at whether it counts from the end
+_STATE = 2 * 4 + 2  # values of shared memory that a unit needs in backward: see there
 
 
 def lstm_workspace(inputs: int, hidden: int) -> int:
@@ -51,9 +52,8 @@ def lstm_forward(
     T, B, D = x.shape
     H = out.shape[2]
     product(x.reshape(T * B, D), False, WR[:D], False, b, 0, gates.reshape(T * B, 4 * H), None, stream)
-    rows, threads = _rows(B), unit_threads(H)
-    kept, shared = rows_that_fit(H, 4 * H, 2 * rows * H, out.dtype.itemsize)
-    launch(_forward(rows), -(-B // rows), threads, stream, x, WR, xh, c, gates, out, kept, shared=shared)
+    rows, blocks, threads, kept, shared = recurrence(B, 1, 1, H, (H, 4 * H), 2 * H, out.dtype.itemsize)
+    launch(_forward(rows), blocks, threads, stream, x, WR, xh, c, gates, out, kept, shared=shared)
 
 
 def lstm_backward(
@@ -76,19 +76,13 @@ def lstm_backward(
     # Threads that stand side by side read R's rows; in the transposed matrix these are neighbours too.
     turned = packed[: 4 * H * H].reshape(4 * H, H)
     transpose(WR[D:], turned, stream)
-    rows, threads = _rows(B), unit_threads(H)
-    kept, shared = rows_that_fit(4 * H, H, 2 * rows * 4 * H + 2 * rows * H, dout.dtype.itemsize)
-    launch(_backward(rows), -(-B // rows), threads, stream, turned, c, gates, dout, dh, dc, kept, shared=shared)
+    rows, blocks, threads, kept, shared = recurrence(B, 1, 1, H, (4 * H, H), _STATE * H, dout.dtype.itemsize)
+    launch(_backward(rows), blocks, threads, stream, turned, c, gates, dout, dh, dc, kept, shared=shared)
     dpre = gates.reshape(T * B, 4 * H)
     if dx.shape[0] == T:
         product(dpre, False, WR[:D], True, None, 0, dx.reshape(T * B, D), None, stream)
     column_sums(dpre, db, packed, stream)
     product(xh[:T].reshape(T * B, D + H), True, dpre, False, None, 0, dWR, packed, stream)
-
-
-def _rows(B: int) -> int:
-    """Batch rows of a block: as few as leave no block waiting, at most 4."""
-    return 1 if multiprocessors() >= B else 2 if 2 * multiprocessors() >= B else 4
 
 
 @cache

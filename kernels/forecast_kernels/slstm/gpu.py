@@ -15,7 +15,7 @@ import numpy as np
 from numba import cuda
 
 from forecast_kernels.jit import Array
-from forecast_kernels.jit_cuda import cuda_kernel, launch, multiprocessors, rows_that_fit, unit_threads
+from forecast_kernels.jit_cuda import cuda_kernel, launch, recurrence
 from forecast_kernels.matmul.gpu import transpose
 from forecast_kernels.reduction.gpu import COLUMNS, LINES, column_blocks, sum_lines
 from forecast_kernels.scalars import sigmoid, tanh
@@ -32,7 +32,8 @@ from forecast_kernels.slstm.cell import (
 from forecast_kernels.tiles.gpu import groups_workspace, product_of_groups
 
 ONE = np.uint64(1)  # places in inner loops are unsigned, or each would be looked at whether it counts from the end
-_BLOCKS = 8  # that a multiprocessor runs side by side; most of their time they wait for memory
+_BESIDE = 8  # blocks that a multiprocessor runs side by side; most of their time they wait for memory
+_STATE = 2 * 4 + 3  # values of shared memory that a unit needs in backward: see there
 
 
 def slstm_workspace(rows: int, hidden: int, heads: int) -> int:
@@ -59,11 +60,10 @@ def slstm_forward(
     """Run the next steps of the sequence; see cpu.py for what states hold before anything was seen."""
     L, B, _ = out.shape
     N, P = R.shape[:2]
-    rows, threads = _rows(N * B), unit_threads(P)
-    kept, shared = rows_that_fit(P, 4 * P, 2 * rows * P, out.dtype.itemsize)
+    rows, blocks, threads, kept, shared = recurrence(B, N, _BESIDE, P, (P, 4 * P), 2 * P, out.dtype.itemsize)
     left, right, shown = of_x.reshape(L, B, N, 2 * P), of_y.reshape(L, B, N, 2 * P), out.reshape(L, B, N, P)
     arguments = left, right, R, b, h, c, n, m, gates, shown, first, kept
-    launch(_forward(rows), (-(-B // rows), N), threads, stream, *arguments, shared=shared)
+    launch(_forward(rows), (blocks, N), threads, stream, *arguments, shared=shared)
 
 
 def slstm_backward(
@@ -91,11 +91,10 @@ def slstm_backward(
     # Threads that stand side by side read R's rows; in the transposed matrix these are neighbours too.
     turned = work[: 4 * P * H].reshape(4 * P, H)
     transpose(R.reshape(H, 4 * P), turned, stream)
-    rows, threads = _rows(N * B), unit_threads(P)
-    kept, shared = rows_that_fit(4 * P, P, 2 * rows * 4 * P + 3 * rows * P, dout.dtype.itemsize)
+    rows, blocks, threads, kept, shared = recurrence(B, N, _BESIDE, P, (4 * P, P), _STATE * P, dout.dtype.itemsize)
     left, right, above = dof_x.reshape(L, B, N, 2 * P), dof_y.reshape(L, B, N, 2 * P), dout.reshape(L, B, N, P)
     arguments = turned, h, c, n, gates, above, left, right, dh, dc, dn, first, kept
-    launch(_backward(rows), (-(-B // rows), N), threads, stream, *arguments, shared=shared)
+    launch(_backward(rows), (blocks, N), threads, stream, *arguments, shared=shared)
     sides = dof_x.reshape(L * B, 2 * H), dof_y.reshape(L * B, 2 * H)
     launch(_bias_backward, column_blocks(4 * H), (COLUMNS, LINES), stream, *sides, P, not ends, db)
     states = h.reshape(h.size)[first * B * P :]
@@ -104,12 +103,6 @@ def slstm_backward(
             N, (P, 2 * P, L * B), states, (h.shape[1] * B * P, 1, P), dof.reshape(dof.size), (2 * P, 2 * H, 1), None,
             dR.reshape(dR.size)[side * 2 * P :], (4 * P * P, 4 * P), work, not ends, stream,
         )  # fmt: skip
-
-
-def _rows(count: int) -> int:
-    """Batch rows of a block, of so many rows of all heads: as few as leave no block waiting, at most 4."""
-    room = _BLOCKS * multiprocessors()
-    return 1 if room >= count else 2 if 2 * room >= count else 4
 
 
 @cache
