@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import cuda
 
+from forecast.errors import DeviceError
 from forecast.learning.network import Network
 from forecast.learning.runner import Runner
 from forecast.learning.training import Array, Objective, Schedule, WindowData
@@ -32,10 +33,22 @@ class DeviceRunner(Runner):
 
     What a batch takes is written down once for each number of rows, as a list of launches whose arguments never change:
     the windows, the seed and the learning rate of a batch are put where they read them.
+
+    Raises
+    ------
+    DeviceError
+        If a layer is too wide for the GPU.
     """
 
     def __init__(self, network: Network, data: WindowData, objective: Objective, batch: int, training: bool) -> None:
         h, dtype = objective.spec.horizon, network.theta.dtype
+        for layer in network.layers:
+            units, most = layer.n_out // layer.heads, kernels.most_units(layer.kind, dtype.itemsize)
+            if units > most:
+                raise DeviceError(
+                    f"Device 'cuda' has room for the state of {most} units, and layer {layer.name!r} has {units}; "
+                    "use device='cpu', or a smaller network."
+                )
         plan = network.plan(batch, objective.extra, h, training, device="cuda")
         self.batch, self.network, self.data, self.objective, self.table = batch, network, data, objective, plan.table
         self.heads, self.stream = objective.heads(plan), cuda.stream()
@@ -148,8 +161,8 @@ class DeviceRunner(Runner):
         return self.work[at : at + size].reshape(tuple(map(int, shape)))
 
     def _put(self, array: Array) -> Any:
-        """A copy on the device."""
-        return cuda.to_device(np.ascontiguousarray(array), stream=self.stream)
+        """A copy on the device; it waits, since the array may be gone, or another, right afterwards."""
+        return cuda.to_device(np.ascontiguousarray(array))
 
     def _upload(self, data: WindowData) -> list[Any]:
         """What windows are gathered from, copied once."""

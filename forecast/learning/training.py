@@ -138,6 +138,8 @@ def train(
     ------
     DataError
         If the loss becomes NaN or infinite.
+    DeviceError
+        If a layer is too wide for the device.
     """
     runner = _runner(network, data, objective, min(schedule.batch_size, len(windows)), True, device)
     batches = _Batches(windows, runner.batch, np.random.default_rng(schedule.seed))

@@ -27,9 +27,9 @@ numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # type: ignore[attr-defined]  # sm
 
 @cache
 def _gpu_sources_digest() -> str:
-    """Digest of what compiled code for the GPU depends on: its sources beside those of the CPU."""
+    """Digest of what compiled code for the GPU depends on: its sources and this file beside those of the CPU."""
     digest = hashlib.sha256(sources_digest().encode())
-    for file in sorted(Path(__file__).parent.rglob("gpu.py")):
+    for file in [Path(__file__), *sorted(Path(__file__).parent.rglob("gpu.py"))]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -83,7 +83,7 @@ def launch(function: Any, blocks: Any, threads: Any, stream: Any, *arguments: An
         Bytes of dynamic shared memory, at most `shared_limit`.
     """
     if shared > STATIC_SHARED and not simulated():
-        _allow_shared(function, arguments, shared)
+        _allow_shared(function, arguments)
     if isinstance(stream, Recording):
         stream.launches.append((function, (blocks, threads, stream.stream, shared), arguments))
     else:
@@ -109,15 +109,18 @@ class Recording:
             function[settings](*arguments)
 
 
-def _allow_shared(function: Any, arguments: tuple[Any, ...], size: int) -> None:
-    """Ask the driver for more dynamic shared memory than kernels have by default."""
+def _allow_shared(function: Any, arguments: tuple[Any, ...]) -> None:
+    """Ask the driver to let a kernel have more dynamic shared memory than kernels have by default.
+
+    As much as there is: what is asked for last holds, also for launches that were recorded before and need more.
+    """
     from cuda.bindings import driver as names
     from numba.cuda.cudadrv.driver import driver
 
     kernel = function.compile(tuple(function.typeof_pyval(argument) for argument in arguments))
     code = kernel.library.get_cufunc()
     attribute = names.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-    driver.cuKernelSetAttribute(attribute, size, code.handle, code.device.id)
+    driver.cuKernelSetAttribute(attribute, shared_limit(), code.handle, code.device.id)
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecast.errors import DataError
+from forecast.errors import DataError, DeviceError
 from forecast.learning.blocks import block_layers
 from forecast.learning.network import Network, linear_path, recurrent_layers
 from forecast.learning.training import Objective, Schedule, _Runner, judge, predict, train
@@ -25,6 +25,7 @@ if gpu().available:
     from numba import cuda
 
     from forecast.learning.cuda import DeviceRunner
+    from forecast_kernels.network import gpu as twin
 
 SPEC = Windowing(context=4, patch=2, horizon=2, seasonal=1, center=MEAN, masked=1)
 OBJECTIVE = Objective(SPEC, "quantile", (0.1, 0.5, 0.9), delta=1.0, dropout=0.3)
@@ -168,6 +169,14 @@ def test_networks_train_and_forecast_as_on_the_cpu(kind):
         np.testing.assert_allclose(forecasts[-1], again, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
     np.testing.assert_allclose(forecasts[1], forecasts[0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["linear path", "s"])
+def test_layer_that_is_too_wide_is_named(kind, monkeypatch):
+    monkeypatch.setattr(twin, "shared_limit", lambda: 44)
+    named = r"^Device 'cuda' has room for the state of 1 units, and layer '.*lstm.*' has 2; use device='cpu'"
+    with pytest.raises(DeviceError, match=named):
+        train(Network(layers(kind, dropout=False)), data(), windows(), OBJECTIVE, SCHEDULE, Silent(), device="cuda")
 
 
 def test_many_steps_agree_and_take_no_more_memory_than_the_first():

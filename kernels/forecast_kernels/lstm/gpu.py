@@ -28,7 +28,7 @@ from forecast_kernels.matmul.gpu import column_sums, column_sums_workspace, prod
 from forecast_kernels.scalars import sigmoid, tanh
 
 ONE = np.uint64(1)  # places in inner loops are unsigned, or each would be looked at whether it counts from the end
-_STATE = 2 * 4 + 2  # values of shared memory that a unit needs in backward: see there
+STATE = 2 * 4 + 2  # values of shared memory that a unit needs in backward: see there
 
 
 def lstm_workspace(inputs: int, hidden: int) -> int:
@@ -76,7 +76,7 @@ def lstm_backward(
     # Threads that stand side by side read R's rows; in the transposed matrix these are neighbours too.
     turned = packed[: 4 * H * H].reshape(4 * H, H)
     transpose(WR[D:], turned, stream)
-    rows, blocks, threads, kept, shared = recurrence(B, 1, 1, H, (4 * H, H), _STATE * H, dout.dtype.itemsize)
+    rows, blocks, threads, kept, shared = recurrence(B, 1, 1, H, (4 * H, H), STATE * H, dout.dtype.itemsize)
     launch(_backward(rows), blocks, threads, stream, turned, c, gates, dout, dh, dc, kept, shared=shared)
     dpre = gates.reshape(T * B, 4 * H)
     if dx.shape[0] == T:

@@ -54,7 +54,7 @@ def product(
     splits = 1 if packed is None else _splits(M, N, K)
     parts = out.reshape(1, M, N) if packed is None or splits == 1 else packed[: splits * M * N].reshape(splits, M, N)
     depth = -(-K // (splits * DEPTH)) * DEPTH
-    grid = -(-N // TILE), -(-M // TILE), splits
+    grid = -(-N // TILE) * -(-M // TILE), splits  # tiles side by side: of them there may be more than a grid has lines
     ending = bias is not None, out.reshape(M * N) if bias is None else bias, activation
     launch(_tiles, grid, _TILE_THREADS, stream, a, a_turned, b, b_turned, depth, *ending, parts)
     if splits > 1:
@@ -113,8 +113,8 @@ def _tiles(
         sums[k] = T(0)
     splits, M, N = parts.shape
     K = a.shape[0] if a_turned else a.shape[1]
-    thread, split = cuda.threadIdx.x, cuda.blockIdx.z
-    first_row, first_column = cuda.blockIdx.y * TILE, cuda.blockIdx.x * TILE
+    thread, split, across = cuda.threadIdx.x, cuda.blockIdx.y, (N + TILE - 1) // TILE
+    first_row, first_column = cuda.blockIdx.x // across * TILE, cuda.blockIdx.x % across * TILE
     left, top = np.uint64(EACH * (thread % SIDE)), np.uint64(EACH * (thread // SIDE))
     begin = split * depth
     end = min(begin + depth, K)

@@ -4,6 +4,7 @@ Notation: B rows, T patches, D inputs, H outputs, P parameters. Parameters and w
 the table stays with the host. Nothing here waits for the GPU, so a step can be recorded once and repeated.
 """
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from forecast_kernels.dropout.gpu import dropout
 from forecast_kernels.embedding.gpu import embedding_backward, embedding_forward
 from forecast_kernels.gate.gpu import add
 from forecast_kernels.jit import Array
-from forecast_kernels.jit_cuda import THREADS, cuda_kernel, launch
+from forecast_kernels.jit_cuda import THREADS, cuda_kernel, launch, shared_limit
 from forecast_kernels.linear.gpu import flat_backward, flat_forward, shift_backward, shift_forward
+from forecast_kernels.lstm.gpu import STATE as LSTM_STATE
 from forecast_kernels.lstm.gpu import lstm_backward, lstm_forward, lstm_workspace
 from forecast_kernels.network.table import (
     ACTIVATION,
@@ -38,6 +40,7 @@ from forecast_kernels.network.table import (
     OWN,
     SECOND,
     SHIFT,
+    SLSTM,
     STEPS,
     SUM,
     SUM_SECOND,
@@ -46,6 +49,7 @@ from forecast_kernels.network.table import (
     Heads,
 )
 from forecast_kernels.scalars import mix
+from forecast_kernels.slstm.gpu import STATE as SLSTM_STATE
 
 
 def layer_workspace(kind: int, rows: int, steps: int, inputs: int, outputs: int, heads: int) -> int:
@@ -55,6 +59,12 @@ def layer_workspace(kind: int, rows: int, steps: int, inputs: int, outputs: int,
     if kind == DENSE:
         return dense_workspace(inputs, outputs)
     return block_workspace(kind, rows, steps, inputs, outputs, heads)
+
+
+def most_units(kind: int, itemsize: int) -> int:
+    """Units that a layer, or a head of it, may have: the state of a recurrence lies in shared memory."""
+    values = {LSTM: LSTM_STATE, SLSTM: SLSTM_STATE}.get(kind)
+    return sys.maxsize if values is None else shared_limit() // (values * itemsize)
 
 
 def _lstm_buffers(work: Array, row: Array, B: int) -> tuple[Array, Array, Array, Array, Array]:

@@ -33,7 +33,7 @@ from forecast_kernels.tiles.gpu import groups_workspace, product_of_groups
 
 ONE = np.uint64(1)  # places in inner loops are unsigned, or each would be looked at whether it counts from the end
 _BESIDE = 8  # blocks that a multiprocessor runs side by side; most of their time they wait for memory
-_STATE = 2 * 4 + 3  # values of shared memory that a unit needs in backward: see there
+STATE = 2 * 4 + 3  # values of shared memory that a unit needs in backward: see there
 
 
 def slstm_workspace(rows: int, hidden: int, heads: int) -> int:
@@ -91,7 +91,7 @@ def slstm_backward(
     # Threads that stand side by side read R's rows; in the transposed matrix these are neighbours too.
     turned = work[: 4 * P * H].reshape(4 * P, H)
     transpose(R.reshape(H, 4 * P), turned, stream)
-    rows, blocks, threads, kept, shared = recurrence(B, N, _BESIDE, P, (4 * P, P), _STATE * P, dout.dtype.itemsize)
+    rows, blocks, threads, kept, shared = recurrence(B, N, _BESIDE, P, (4 * P, P), STATE * P, dout.dtype.itemsize)
     left, right, above = dof_x.reshape(L, B, N, 2 * P), dof_y.reshape(L, B, N, 2 * P), dout.reshape(L, B, N, P)
     arguments = turned, h, c, n, gates, above, left, right, dh, dc, dn, first, kept
     launch(_backward(rows), (blocks, N), threads, stream, *arguments, shared=shared)

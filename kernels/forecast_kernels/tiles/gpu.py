@@ -128,7 +128,7 @@ def product_of_groups(
     parts, distances = (packed, (M * N, N)) if split else (out, of_out)
     ending = bias is not None, out if bias is None else bias
     launch(
-        _tiles_of_groups, (tiles[1], tiles[0], splits * groups), PRODUCT_THREADS, stream, groups, M, N, K, depth,
+        _tiles_of_groups, (tiles[1] * tiles[0], splits * groups), PRODUCT_THREADS, stream, groups, M, N, K, depth,
         a, *of_a, b, *of_b, *ending, add and not split, parts, *distances, shared=STAGE * out.dtype.itemsize,
     )  # fmt: skip
     if split:
@@ -161,8 +161,8 @@ def _tiles_of_groups(
     shared = cuda.shared.array(0, out.dtype)
     sums = cuda.local.array(SUMS, out.dtype)
     clear_sums(sums)
-    group, begin = cuda.blockIdx.z % groups, cuda.blockIdx.z // groups * depth
-    top, left = cuda.blockIdx.y * TILE, cuda.blockIdx.x * TILE
+    group, begin, across = cuda.blockIdx.y % groups, cuda.blockIdx.y // groups * depth, (N + TILE - 1) // TILE
+    top, left = cuda.blockIdx.x // across * TILE, cuda.blockIdx.x % across * TILE
     add_products(
         sums, shared, a, group * a_group + top * a_row + begin * a_step, a_row, a_step, M - top, b,
         group * b_group + begin * b_row + left * b_step, b_row, b_step, N - left, min(depth, K - begin), -1,
@@ -170,9 +170,9 @@ def _tiles_of_groups(
     for i in range(SUMS):
         row, column = top + tile_row(i), left + tile_column(i)
         if row < M and column < N:
-            at = cuda.blockIdx.z * out_group + row * out_row + column
+            at = cuda.blockIdx.y * out_group + row * out_row + column
             value = sums[i]
-            if biased and cuda.gridDim.z == groups:
+            if biased and cuda.gridDim.y == groups:
                 value += bias[group * N + column]
             out[at] = out[at] + value if add else value
 

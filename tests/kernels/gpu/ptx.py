@@ -1,10 +1,15 @@
 """Compiles every kernel of the GPU without one; prints what PTX and the assembler tell of it, as JSON.
 
-Started by test_ptx.py in a process of its own, since the simulator and the compiler exclude each other.
+Started for test_ptx.py in a process of its own, since the simulator and the compiler exclude each other. As this takes
+a minute, what was found is kept beside the compiled kernels of the CPU, until a kernel or a compiler changes.
 """
 
+import hashlib
 import json
+import os
 import re
+from importlib.metadata import distributions
+from pathlib import Path
 
 from cuda.core import Linker, LinkerOptions, ObjectCode
 from numba import cuda, types
@@ -16,6 +21,8 @@ from forecast_kernels.dense import gpu as dense
 from forecast_kernels.dropout import gpu as dropout
 from forecast_kernels.embedding import gpu as embedding
 from forecast_kernels.gate import gpu as gate
+from forecast_kernels.jit import cache_folder
+from forecast_kernels.jit_cuda import _gpu_sources_digest
 from forecast_kernels.linear import gpu as linear
 from forecast_kernels.loss import gpu as loss
 from forecast_kernels.lstm import gpu as lstm
@@ -95,7 +102,8 @@ KERNELS = {
 }
 
 
-CAPABILITIES = (8, 0), (9, 0)
+ARCHITECTURES = "sm_80", "sm_90"
+RESERVED = {"sm_80": 0, "sm_90": 1024}  # bytes of shared memory in the log that are not of what a block can ask for
 
 
 def counted(pattern, text):
@@ -103,22 +111,38 @@ def counted(pattern, text):
     return sum(map(int, re.findall(pattern, text)))
 
 
-def facts(kernel, signature, capability):
-    """What PTX and the assembler's log tell of a kernel."""
-    ptx, _ = cuda.compile_ptx(kernel.py_func, signature, cc=capability)
-    architecture = "sm_{}{}".format(*capability)
-    linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=LinkerOptions(arch=architecture, verbose=True))
-    linker.link("cubin")
-    log = linker.get_info_log()
-    return {
-        "kernel": f"{kernel.py_func.__module__}.{kernel.py_func.__name__}",
-        "architecture": architecture,
-        "float64": len(re.findall(r"\.f64", ptx)),
-        "local": len(re.findall(r"\.local\b|__local_depot", ptx)),
-        "registers": counted(r"[Uu]sed (\d+) registers", log) // log.count("sed "),
-        "spilled": counted(r"(\d+) bytes spill", log) + counted(r"(\d+) bytes lmem", log),
-    }
+def facts(kernel, signature):
+    """What PTX tells of a kernel, and the assembler's logs: the newer architecture takes the PTX of the older one."""
+    ptx, _ = cuda.compile_ptx(kernel.py_func, signature, cc=(8, 0))
+    for architecture in ARCHITECTURES:
+        linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=LinkerOptions(arch=architecture, verbose=True))
+        linker.link("cubin")
+        log = linker.get_info_log()
+        yield {
+            "kernel": f"{kernel.py_func.__module__}.{kernel.py_func.__name__}",
+            "types": str(signature),
+            "architecture": architecture,
+            "float64": len(re.findall(r"\.f64", ptx)),
+            "local": len(re.findall(r"\.local\b|__local_depot", ptx)),
+            "registers": max(map(int, re.findall(r"[Uu]sed (\d+) registers", log))),  # both tools tell them
+            "spilled": counted(r"(\d+) bytes spill", log) + counted(r"(\d+) bytes lmem", log),
+            "shared": max(0, counted(r"(\d+) bytes smem", log) - RESERVED[architecture]),
+        }
+
+
+def kept():
+    """Where what was found is kept: another file if this one, a kernel or a package for GPUs is another."""
+    packages = sorted({f"{found.name} {found.version}" for found in distributions()})
+    tools = [package for package in packages if re.match("nvidia|cuda|numba|llvmlite", package)]
+    digest = hashlib.sha256(Path(__file__).read_bytes() + repr((_gpu_sources_digest(), tools)).encode())
+    return cache_folder() / f"ptx-{digest.hexdigest()[:16]}.json"
 
 
 if __name__ == "__main__":
-    print(json.dumps([facts(*item, capability) for capability in CAPABILITIES for item in KERNELS.items()]))
+    file = kept()
+    if not file.exists():
+        found = json.dumps([fact for item in KERNELS.items() for fact in facts(*item)])
+        new = file.with_suffix(f".{os.getpid()}")  # another session may look meanwhile
+        new.write_text(found, encoding="utf-8")
+        new.replace(file)
+    print(file.read_text(encoding="utf-8"))
