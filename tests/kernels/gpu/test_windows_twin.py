@@ -51,6 +51,7 @@ CASES = {
     "levels of the series": Windowing(8, 2, 3, 1, SERIES, 1, DEVIATION),
     "weights": Windowing(6, 3, 4, 1, MEAN, 1, power=2),
     "covariates": Windowing(8, 4, 4, 0, MEAN, 1, DIFFERENCE, 2),
+    "covariates that are all known": Windowing(8, 4, 4, 0, MEAN, 1, DIFFERENCE, 3),
     "covariates and season": Windowing(8, 4, 6, 1, LAST, 1, DEVIATION, 2),
 }
 
