@@ -103,7 +103,6 @@ KERNELS = {
 
 
 ARCHITECTURES = "sm_80", "sm_90"
-RESERVED = {"sm_80": 0, "sm_90": 1024}  # bytes of shared memory in the log that are not of what a block can ask for
 
 
 def counted(pattern, text):
@@ -111,22 +110,29 @@ def counted(pattern, text):
     return sum(map(int, re.findall(pattern, text)))
 
 
+def linked(code, architecture, kind, **options):
+    """What the linker makes of code, and its log. It optimises, as it does where numba-cuda starts kernels."""
+    asked = LinkerOptions(arch=architecture, link_time_optimization=True, **options)
+    linker = Linker(ObjectCode.from_ltoir(code), options=asked)
+    return linker.link(kind).code, linker.get_info_log()
+
+
 def facts(kernel, signature):
-    """What PTX tells of a kernel, and the assembler's logs: the newer architecture takes the PTX of the older one."""
-    ptx, _ = cuda.compile_ptx(kernel.py_func, signature, cc=(8, 0))
+    """What PTX tells of a kernel, and the assembler's logs: the newer architecture takes the code of the older one."""
+    code, _ = cuda.compile(kernel.py_func, signature, device=False, abi="numba", cc=(8, 0), output="ltoir")
+    ptx = linked(code, ARCHITECTURES[0], "ptx", ptx=True)[0].decode()
+    assert ".entry" in ptx, kernel
     for architecture in ARCHITECTURES:
-        linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=LinkerOptions(arch=architecture, verbose=True))
-        linker.link("cubin")
-        log = linker.get_info_log()
+        _, log = linked(code, architecture, "cubin", verbose=True)
         yield {
             "kernel": f"{kernel.py_func.__module__}.{kernel.py_func.__name__}",
             "types": str(signature),
             "architecture": architecture,
             "float64": len(re.findall(r"\.f64", ptx)),
             "local": len(re.findall(r"\.local\b|__local_depot", ptx)),
-            "registers": max(map(int, re.findall(r"[Uu]sed (\d+) registers", log))),  # both tools tell them
+            "registers": max(map(int, re.findall(r"[Uu]sed (\d+) registers", log))),
             "spilled": counted(r"(\d+) bytes spill", log) + counted(r"(\d+) bytes lmem", log),
-            "shared": max(0, counted(r"(\d+) bytes smem", log) - RESERVED[architecture]),
+            "shared": counted(r"(\d+) bytes smem", log),
         }
 
 
