@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import cuda
+from numba.cuda.cudadrv.driver import CudaAPIError
 
 from forecast.errors import DeviceError
 from forecast.learning.network import Network
@@ -37,7 +38,7 @@ class DeviceRunner(Runner):
     Raises
     ------
     DeviceError
-        If a layer is too wide for the GPU.
+        If a layer is too wide for the GPU, or a batch too large for its memory.
     """
 
     def __init__(self, network: Network, data: WindowData, objective: Objective, batch: int, training: bool) -> None:
@@ -54,7 +55,7 @@ class DeviceRunner(Runner):
         self.heads, self.stream = objective.heads(plan), cuda.stream()
         self.theta = self._put(network.theta)
         self.quantiles = self._put(np.array(objective.quantiles, dtype))
-        self.work = cuda.device_array(plan.size, dtype)
+        self.work = self._workspace(plan.size, dtype)
         self.base, self.scale = cuda.device_array((batch, h), np.float64), cuda.device_array(batch, np.float64)
         learned = network.size if training else 1  # an empty array would be another type to no use
         self.gradients = cuda.device_array((1, learned), dtype)
@@ -67,6 +68,19 @@ class DeviceRunner(Runner):
         self.share = cuda.device_array(1, np.float64)  # 1 / number of terms
         self.uploaded: dict[int, tuple[WindowData, list[Any]]] = {}
         self.recorded: dict[tuple[int, int, int, float, float], Recording] = {}
+
+    def _workspace(self, size: int, dtype: npt.DTypeLike) -> Any:
+        """An array (size,) on the device, by far the largest there."""
+        try:
+            return cuda.device_array(size, dtype)
+        except CudaAPIError as error:
+            if "OUT_OF_MEMORY" not in str(error):
+                raise
+            wanted = f"{size * np.dtype(dtype).itemsize / 1e9:.1f} GB"
+            raise DeviceError(
+                f"Device 'cuda' lacks the {wanted} of free memory that batches of {self.batch} windows take; use a "
+                "smaller batch_size, or device='cpu'."
+            ) from error
 
     def learn(
         self,

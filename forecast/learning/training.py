@@ -139,7 +139,7 @@ def train(
     DataError
         If the loss becomes NaN or infinite.
     DeviceError
-        If a layer is too wide for the device.
+        If a layer is too wide for the device, or a batch too large for its memory.
     """
     runner = _runner(network, data, objective, min(schedule.batch_size, len(windows)), True, device)
     batches = _Batches(windows, runner.batch, np.random.default_rng(schedule.seed))

@@ -23,6 +23,7 @@ pytestmark = [
 ]
 if gpu().available:
     from numba import cuda
+    from numba.cuda.cudadrv.driver import CudaAPIError
 
     from forecast.learning.cuda import DeviceRunner
     from forecast_kernels.network import gpu as twin
@@ -177,6 +178,22 @@ def test_layer_that_is_too_wide_is_named(kind, monkeypatch):
     named = r"^Device 'cuda' has room for the state of 1 units, and layer '.*lstm.*' has 2; use device='cpu'"
     with pytest.raises(DeviceError, match=named):
         train(Network(layers(kind, dropout=False)), data(), windows(), OBJECTIVE, SCHEDULE, Silent(), device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected", "message"),
+    [
+        ("OUT_OF_MEMORY", DeviceError, r"^Device 'cuda' lacks the 0\.0 GB .* batches of 3 windows .* smaller batch"),
+        ("NOT_INITIALIZED", Exception, "NOT_INITIALIZED"),
+    ],
+)
+def test_batch_that_memory_cannot_hold_is_said(code, expected, message, monkeypatch):
+    def refuse(*arguments):
+        raise CudaAPIError(2, f"Call to cuMemAlloc results in CUDA_ERROR_{code}")
+
+    monkeypatch.setattr(cuda, "device_array", refuse)
+    with pytest.raises(expected, match=message):
+        train(point_network(), data(), windows(), POINT, SCHEDULE, Silent(), device="cuda")
 
 
 def test_many_steps_agree_and_take_no_more_memory_than_the_first():
