@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecast.errors import DataError
+from forecast.learning.batches import Batches, ShuffledBatches
 from forecast.learning.network import Network, Plan, aligned_zeros
 from forecast.learning.runner import Runner
 from forecast.progress import Progress
@@ -31,7 +32,6 @@ LOSSES = {
     "huber": loss_kernels.HUBER,
     "quantile": loss_kernels.QUANTILE,
 }
-AT_ONCE = 1 << 20  # windows that are put into a random order at once: 8 MB
 SCHEDULES = ("cosine", "step", "constant")
 
 
@@ -142,7 +142,7 @@ def train(
         If a layer is too wide for the device, or a batch too large for its memory.
     """
     runner = _runner(network, data, objective, min(schedule.batch_size, len(windows)), True, device)
-    batches = _Batches(windows, runner.batch, np.random.default_rng(schedule.seed))
+    batches = ShuffledBatches(windows, runner.batch, np.random.default_rng(schedule.seed))
     judged = validation if validation is not None and len(validation[1]) > 0 else None
     score = None if judged is None else lambda: runner.score(*judged)
     return learn(network, runner, batches, schedule, progress, score, num_threads)
@@ -156,13 +156,6 @@ class Learner(Protocol):
 
         Returns loss and number of terms (batches, 2), and the norms of the gradients (batches,).
         """
-
-
-class Batches(Protocol):
-    """What is learned from, in an order that never ends."""
-
-    def take(self, count: int) -> tuple[Any, ...]:
-        """The next batches, as the first arguments of `Learner.learn`."""
 
 
 def learn(
@@ -267,32 +260,6 @@ def advance(
     runner = _Runner(network, data, objective, min(512, len(windows)), training=False, states=states)
     with threads(num_threads):
         runner.advance(windows)
-
-
-class _Batches:
-    """All windows in random order, then in another one; the last batch of an order may be smaller.
-
-    Of more than ``AT_ONCE`` windows an order holds so many, drawn at random.
-    """
-
-    def __init__(self, windows: Windows | WindowsBetween, size: int, rng: np.random.Generator) -> None:
-        self.windows, self.size, self.rng = windows, size, rng
-        self.order, self.at = self._shuffled(), 0
-
-    def _shuffled(self) -> npt.NDArray[np.int64]:
-        count = len(self.windows)
-        return self.rng.permutation(count) if count <= AT_ONCE else self.rng.integers(count, size=AT_ONCE)
-
-    def take(self, count: int) -> tuple[Windows, npt.NDArray[np.int64]]:
-        """The windows of the next batches, one after the other, and where each begins and ends."""
-        chosen, bounds = [], [0]
-        for _ in range(count):
-            if self.at >= len(self.order):
-                self.order, self.at = self._shuffled(), 0
-            chosen.append(self.order[self.at : self.at + self.size])
-            bounds.append(bounds[-1] + len(chosen[-1]))
-            self.at += self.size
-        return self.windows[np.concatenate(chosen)], np.array(bounds)
 
 
 def _runner(

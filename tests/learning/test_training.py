@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from forecast.errors import DataError
-from forecast.learning import training
-from forecast.learning.training import Schedule, WindowData, _Batches, _Runner, judge, predict, rows_per_group, train
+from forecast.learning.batches import ShuffledBatches
+from forecast.learning.training import Schedule, WindowData, _Runner, judge, predict, rows_per_group, train
 from forecast.progress import Silent
 from forecast_kernels.jit import threads
 from forecast_kernels.network.cpu import run_batches, run_group
@@ -60,7 +60,7 @@ def test_same_seed_gives_the_same_bits_and_another_seed_others(decay):
 
 def test_every_window_comes_once_before_any_comes_again():
     windows = np.stack([np.zeros(10, int), np.arange(10)], axis=1)
-    batches = _Batches(windows, 4, np.random.default_rng(0))
+    batches = ShuffledBatches(windows, 4, np.random.default_rng(0))
     chosen, bounds = batches.take(4)
     assert bounds.tolist() == [0, 4, 8, 10, 14]
     assert sorted(chosen[:10, 1]) == list(range(10))
@@ -69,9 +69,9 @@ def test_every_window_comes_once_before_any_comes_again():
 
 
 def test_more_windows_than_are_put_in_order_at_once_are_drawn(monkeypatch):
-    monkeypatch.setattr(training, "AT_ONCE", 64)
+    monkeypatch.setattr("forecast.learning.batches.AT_ONCE", 64)
     windows = np.stack([np.zeros(1000, int), np.arange(1000)], axis=1)
-    drawn = [_Batches(windows, 32, np.random.default_rng(seed)).take(200)[0][:, 1] for seed in (0, 0, 1)]
+    drawn = [ShuffledBatches(windows, 32, np.random.default_rng(seed)).take(200)[0][:, 1] for seed in (0, 0, 1)]
     assert drawn[0].min() < 20 and drawn[0].max() > 980
     assert len(np.unique(drawn[0])) > 990
     np.testing.assert_array_equal(drawn[0], drawn[1])
