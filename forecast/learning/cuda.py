@@ -98,6 +98,17 @@ class DeviceRunner(Runner):
         self.stream.synchronize()
         return found
 
+    def state(self) -> Array:
+        copies = [array.copy_to_host(stream=self.stream) for array in (self.theta, *self.optimizer[1:])]
+        self.stream.synchronize()
+        return np.stack(copies)
+
+    def resume(self, state: Array) -> None:
+        self.network.theta[:] = state[0]
+        for array, values in zip((self.theta, *self.optimizer[1:]), state, strict=True):
+            array.copy_to_device(values, stream=self.stream)
+        self.stream.synchronize()
+
     def _run(
         self,
         data: WindowData,

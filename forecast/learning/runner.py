@@ -1,6 +1,6 @@
 """What learns from windows, judges and forecasts them in batches, whatever the device.
 
-Notation: n windows, h horizon, Q outputs a step.
+Notation: n windows, h horizon, Q outputs a step, P parameters.
 """
 
 import math
@@ -40,6 +40,14 @@ class Runner(ABC):
         not finite changes nothing.
         """
         return self._run(self.data, windows, bounds, LEARN, seeds, rates, step, schedule)[1:]
+
+    @abstractmethod
+    def state(self) -> Array:
+        """Parameters, first and second moments of their gradients, as a copy (3, P)."""
+
+    @abstractmethod
+    def resume(self, state: Array) -> None:
+        """Go on learning from what `state` gave."""
 
     def score(self, data: "WindowData", windows: Windows) -> float:
         """Mean loss over windows, without dropout."""

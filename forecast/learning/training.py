@@ -7,7 +7,8 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from forecast_kernels.loss import cpu as loss_kernels
 from forecast_kernels.network import cpu as kernels
 from forecast_kernels.network.table import Heads
 from forecast_kernels.windows.cpu import Windowing
+
+if TYPE_CHECKING:
+    from forecast.learning.checkpoint import Checkpoint
 
 Array = npt.NDArray[Any]
 
@@ -128,11 +132,13 @@ def train(
     validation: tuple[WindowData, Windows] | None = None,
     num_threads: int | None = None,
     device: str = "cpu",
+    checkpoint: "Checkpoint | None" = None,
 ) -> History:
     """Fit the parameters in place; with validation windows, the best ones seen are kept.
 
     The data of the validation windows are given apart: those of training should not hold their targets. The device is
-    "cpu" or "cuda"; the same seed gives the same numbers on either, but not on both.
+    "cpu" or "cuda"; the same seed gives the same numbers on either, but not on both. With a checkpoint, which is for
+    trainings without validation, learning goes on from there.
 
     Raises
     ------
@@ -140,12 +146,17 @@ def train(
         If the loss becomes NaN or infinite.
     DeviceError
         If a layer is too wide for the device, or a batch too large for its memory.
+    ModelFileError
+        If the checkpoint is damaged, or of another training.
     """
     runner = _runner(network, data, objective, min(schedule.batch_size, len(windows)), True, device)
     batches = ShuffledBatches(windows, runner.batch, np.random.default_rng(schedule.seed))
     judged = validation if validation is not None and len(validation[1]) > 0 else None
     score = None if judged is None else lambda: runner.score(*judged)
-    return learn(network, runner, batches, schedule, progress, score, num_threads)
+    assert checkpoint is None or score is None, "a checkpoint holds no best weights"
+    begun = None if checkpoint is None else checkpoint.restore(runner, batches)
+    save = None if checkpoint is None else partial(checkpoint.save, runner)
+    return learn(network, runner, batches, schedule, progress, score, num_threads, begun=begun, save=save)
 
 
 class Learner(Protocol):
@@ -167,13 +178,21 @@ def learn(
     score: Callable[[], float] | None = None,
     num_threads: int | None = None,
     figures: Callable[[float], dict[str, float]] = lambda loss: {"loss": loss},
+    begun: History | None = None,
+    save: Callable[[History], None] | None = None,
 ) -> History:
-    """The loop itself: ``score`` judges the parameters, ``figures`` tells a mean training loss to ``progress``."""
+    """The loop itself: ``score`` judges the parameters, ``figures`` tells a mean training loss to ``progress``.
+
+    ``begun`` is what happened until learner and batches were where they are; ``save`` is called after each report.
+    """
     seeds = np.random.default_rng([schedule.seed, 1])
-    history = History()
+    history = History() if begun is None else begun
     best, best_loss, waited = network.theta.copy(), math.inf, 0
     report = max(1, schedule.max_steps // 100)
-    step, ahead, sums = 0, 1, np.zeros(2)
+    step, ahead, sums = history.steps, 1, np.zeros(2)
+    if step:
+        seeds.integers(2**63, size=step, dtype=np.uint64)  # which those steps had
+        progress.advance(step, **figures(history.losses[step]))
     end = schedule.max_steps if schedule.stop_after is None else schedule.stop_after
     with threads(num_threads):
         while step < end:
@@ -203,6 +222,8 @@ def learn(
                 history.losses[step] = float(sums[0] / max(sums[1], 1.0))
                 sums[:] = 0
                 progress.advance(report if not last else (step - 1) % report + 1, **figures(history.losses[step]))
+                if save is not None:
+                    save(history)
             if score is not None and (step % schedule.validate_every == 0 or last):
                 history.validation.append(score())
                 if history.validation[-1] < best_loss:
@@ -328,6 +349,12 @@ class _Runner(Runner):
         make_ready(program, self.needs, *arguments)
         program(*arguments)
         return out, totals, norms
+
+    def state(self) -> Array:
+        return np.stack([self.network.theta, *self.optimizer[1:]])
+
+    def resume(self, state: Array) -> None:
+        self.network.theta[:], self.optimizer[1:] = state[0], state[1:]
 
     def advance(self, windows: Windows) -> None:
         """Let the states go on to the ends of windows (n, 3)."""

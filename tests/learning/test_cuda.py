@@ -196,6 +196,20 @@ def test_batch_that_memory_cannot_hold_is_said(code, expected, message, monkeypa
         train(point_network(), data(), windows(), POINT, SCHEDULE, Silent(), device="cuda")
 
 
+def test_learner_that_goes_on_from_the_state_of_another_takes_its_next_step():
+    def step(runner, number):
+        batch = windows(2), np.array([0, 2]), np.zeros(1, np.uint64), np.full(1, 1e-2)
+        runner.learn(*batch, number, SCHEDULE)
+
+    first, other = (DeviceRunner(point_network(), data(), POINT, 2, training=True) for _ in range(2))
+    step(first, 0)
+    other.resume(first.state())
+    np.testing.assert_array_equal(other.network.theta, first.network.theta)
+    step(first, 1)
+    step(other, 1)
+    np.testing.assert_array_equal(other.state(), first.state())
+
+
 def test_many_steps_agree_and_take_no_more_memory_than_the_first():
     thetas, size = [], 3 if simulated() else 64
     for device in ("cpu", "cuda"):

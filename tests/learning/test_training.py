@@ -58,6 +58,15 @@ def test_same_seed_gives_the_same_bits_and_another_seed_others(decay):
     assert (first != other).any()
 
 
+def test_history_does_not_depend_on_how_many_steps_a_call_takes(monkeypatch):
+    schedule = Schedule(2000, 8, 1e-3, stop_after=60)  # a report is the mean of 20 steps
+    network, history = fitted(schedule)
+    monkeypatch.setattr("time.perf_counter", iter(range(10_000)).__next__)  # a second a look: one step a call
+    slow, of_slow = fitted(schedule)
+    np.testing.assert_array_equal(slow.theta, network.theta)
+    assert of_slow == history
+
+
 def test_every_window_comes_once_before_any_comes_again():
     windows = np.stack([np.zeros(10, int), np.arange(10)], axis=1)
     batches = ShuffledBatches(windows, 4, np.random.default_rng(0))
