@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.pretrain.corpora import Source
 from benchmarks.pretrain.synthetic import Floats, Rng
+from forecast.learning.checkpoint import Checkpoint
 from forecast.learning.training import History, Schedule, WindowData, train
 from forecast.models.pretrained.bands import Band, told
 from forecast.models.recurrent.assembly import build_network, data_of
@@ -22,16 +23,17 @@ DRAWN = 1 << 22  # windows drawn at most; they are learned from again and again
 
 
 def trained(
-    band: Band, sources: Sequence[Source], member: int, schedule: Schedule, progress: Progress, threads: int | None
-) -> tuple[Floats, History]:
-    """Parameters (P,) of one member of a band, and what happened."""
+    band: Band, sources: Sequence[Source], member: int, schedule: Schedule, progress: Progress, threads: int | None,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[Floats, History]:  # fmt: skip
+    """Parameters (P,) of one member of a band, and what happened; with a checkpoint, training goes on from there."""
     config = band.config(band.seasons[0], member)
     network, objective = build_network(config, band.inputs(band.seasons[0]))
     network.initialise(schedule.seed)
     rng = np.random.default_rng([schedule.seed, 2])
     windows = draw_windows(sources, min(schedule.max_steps * schedule.batch_size, DRAWN), rng)
     data = _data(sources, band, config.transform)
-    history = train(network, data, windows, objective, schedule, progress, num_threads=threads)
+    history = train(network, data, windows, objective, schedule, progress, None, threads, checkpoint=checkpoint)
     return network.theta, history
 
 

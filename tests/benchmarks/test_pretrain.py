@@ -1,13 +1,18 @@
 """The series that the shipped networks are trained on, and how windows are drawn from them."""
 
+import sys
+from contextlib import nullcontext
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from benchmarks.pretrain import __main__ as command
 from benchmarks.pretrain import real, synthetic
 from benchmarks.pretrain.corpora import CORPORA, Source
 from benchmarks.pretrain.training import draw_windows, trained
+from forecast.learning.checkpoint import Checkpoint
 from forecast.learning.training import Schedule
 from forecast.models.pretrained.bands import BANDS
 from forecast.progress import Silent
@@ -91,3 +96,44 @@ def test_every_network_of_the_family_learns_from_its_sources(band):
     theta, history = trained(band, sources, 0, schedule, Silent(), 1)
     assert np.isfinite(theta).all() and np.isfinite(list(history.losses.values())).all()
     np.testing.assert_array_equal(trained(band, sources, 0, schedule, Silent(), 2)[0], theta)
+
+
+class Interrupting(Silent):
+    """Stops the training of the second network at its fourth step."""
+
+    reports = 0
+
+    def advance(self, steps=1, **figures):
+        self.reports += 1
+        if self.reports == 6 + 4:
+            raise KeyboardInterrupt
+
+
+def test_stopped_run_goes_on_within_a_network_and_other_data_are_learned_from_anew(tmp_path, monkeypatch, capsys):
+    found = {"yearly": list(rng().normal(100, 10, (4, 40)))}
+    monkeypatch.setattr(command, "read", lambda folder, holdout: found)
+    monkeypatch.setattr(command, "warmup", lambda progress, what: None)
+    monkeypatch.setattr(command, "CORPORA", {"none": lambda found, rng: [Source("a", 1.0, found["yearly"], [1] * 4)]})
+    monkeypatch.setattr(command, "STEPS", {"none": 6})
+    monkeypatch.setattr(command, "SCHEDULE", Schedule(1, 16, 1e-3))
+    monkeypatch.setattr(command, "Checkpoint", partial(Checkpoint, seconds=0.0))
+
+    def run(work, progress):
+        monkeypatch.setattr(command, "progress_on_stderr", lambda quiet: nullcontext(progress))
+        options = {"data": tmp_path, "output": tmp_path / "weights.safetensors", "bands": "none", "work": work}
+        words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        monkeypatch.setattr(sys, "argv", ["pretrain", *words])
+        command.main()
+        return {path.name: path.read_bytes() for path in work.iterdir()}
+
+    with pytest.raises(SystemExit, match="130"):
+        run(tmp_path / "stopped", Interrupting())
+    assert capsys.readouterr().err == "Interrupted; the same command goes on from here.\n"
+    assert sorted(path.suffix for path in (tmp_path / "stopped").iterdir()) == [".checkpoint", ".npy"]
+    resumed = run(tmp_path / "stopped", Silent())
+    assert "none 1" not in capsys.readouterr().out
+    whole = run(tmp_path / "whole", Silent())
+    assert resumed == whole
+    assert {name[-4:] for name in whole} == {".npy"}
+    found["yearly"][0][0] += 1
+    assert len(run(tmp_path / "whole", Silent())) == 2 * len(whole)
