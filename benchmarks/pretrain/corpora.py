@@ -81,7 +81,8 @@ def _years(found: Real, rng: Rng) -> list[Source]:
 def _quarters(found: Real, rng: Rng) -> list[Source]:
     quarterly = found["quarterly"]
     return [
-        _source("M4 Quarterly", 0.6, quarterly, 4),
+        _source("M4 Quarterly", 0.54, quarterly, 4),
+        _source("mixtures", 0.06, real.mixtures(quarterly, 8000, rng), 4),
         _source("short pieces", 0.08, real.cut(quarterly, 6000, 7, 40, rng), 4),
         _source("pieces with gaps", 0.04, real.with_gaps(real.cut(quarterly, 4000, 20, 100, rng), rng), 4),
         _source("M4 Hourly, by 6 hours", 0.03, real.aggregated(found["hourly"], 6), 4),
@@ -95,9 +96,11 @@ def _months(found: Real, rng: Rng) -> list[Source]:
     weekly = real.aggregated(found["weekly"], 52 / 12)
     both = monthly + weekly
     return [
-        _source("M4 Quarterly, as months", 0.26, monthly, 12),
+        _source("M4 Quarterly, as months", 0.18, monthly, 12),
+        _source("mixtures", 0.06, real.mixtures(both, 8000, rng), 12),
+        _source("with noise", 0.06, real.with_noise(both, 8000, rng), 12),
         _source("M4 Yearly, as months", 0.05, [y for y in found["yearly"] if len(y) >= 30], 12),
-        _source("M4 Weekly, by month", 0.09, weekly, 12),
+        _source("M4 Weekly, by month", 0.05, weekly, 12),
         _source("M4 Hourly, by 2 hours", 0.07, real.aggregated(found["hourly"], 2), 12),
         _source("M4 Hourly, by day", 0.03, real.aggregated(found["hourly"], 24), 7),
         _source("KDD, by 2 hours", 0.02, _pieces(real.aggregated(found["kdd"], 2), 600), 12),
@@ -112,7 +115,9 @@ def _months(found: Real, rng: Rng) -> list[Source]:
 def _weeks(found: Real, rng: Rng) -> list[Source]:
     weekly = found["weekly"]
     return [
-        _source("M4 Weekly", 0.75, weekly, 52),
+        _source("M4 Weekly", 0.63, weekly, 52),
+        _source("mixtures", 0.06, real.mixtures(weekly, 1000, rng), 52),
+        _source("with noise", 0.06, real.with_noise(weekly, 1000, rng), 52),
         _source("short pieces", 0.05, real.cut(weekly, 2000, 60, 300, rng), 52),
         _made(0.2, (52,), 2000, 400, rng),
     ]

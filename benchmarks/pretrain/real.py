@@ -1,4 +1,6 @@
-"""Real series of the training parts, and what can be made of them: other frequencies, other seasons, pieces, gaps."""
+"""Real series of the training parts, and what can be made of them: other frequencies, other seasons, mixtures, noise,
+pieces, gaps.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,6 +52,30 @@ def monthly(series: Sequence[Floats], rng: Rng) -> list[Floats]:
         own = shape / max(shape.std(), 1e-9) * season.std() * 10 ** rng.uniform(-0.5, 0.5)
         noise = rng.normal(0, 1, len(months)) * max(rest.std(), 1e-4) * 10 ** rng.uniform(-0.6, 0.4)
         out.append(np.exp(level + (four + own)[months % 12] + noise))
+    return out
+
+
+def mixtures(series: Sequence[Floats], count: int, rng: Rng) -> list[Floats]:
+    """Weighted sums of two or three series, each over its own mean size, over the last steps that all have."""
+    out = []
+    for _ in range(count):
+        chosen = [series[k] for k in rng.integers(len(series), size=rng.integers(2, 4))]
+        n = min(map(len, chosen))
+        weights = rng.dirichlet(np.full(len(chosen), 1.5))
+        sizes = [max(float(np.nanmean(np.abs(y[-n:]))), 1e-9) for y in chosen]
+        out.append(np.sum([w * y[-n:] / size for w, y, size in zip(weights, chosen, sizes, strict=True)], axis=0))
+    return out
+
+
+def with_noise(series: Sequence[Floats], count: int, rng: Rng) -> list[Floats]:
+    """Series with noise of a quarter to twice their mean change from step to step, with outliers in every other one."""
+    out = []
+    for k in rng.integers(len(series), size=count):
+        y = series[k]
+        size = float(np.nanmean(np.abs(np.diff(y)))) * 2 ** rng.uniform(-2, 1)
+        freedom = 3 if rng.random() < 0.5 else 100  # Student's t: few degrees of freedom have outliers
+        noisy = y + size * rng.standard_t(freedom, len(y))
+        out.append(np.abs(noisy) if np.nanmin(y) > 0 else noisy)
     return out
 
 
