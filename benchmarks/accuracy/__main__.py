@@ -12,6 +12,7 @@ from benchmarks.accuracy.data import SPLITS, read_split
 from benchmarks.accuracy.report import report
 from benchmarks.accuracy.runs import run
 from benchmarks.accuracy.sets import SETS
+from forecast.evaluation.backtest import INTERVALS
 
 
 def main() -> None:
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--models", help="fitted, separated by commas; by the set if left out")
     parser.add_argument("--seed", type=int, default=0, help="of the first network (default 0)")
     parser.add_argument("--every", type=int, default=1, help="take each k-th series only, for slow methods")
+    parser.add_argument("--intervals", choices=INTERVALS, default="native", help="calibrated ones take a fit more")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="an option of the networks")
     parser.add_argument("--output", type=Path, help="write the table to this file as well")
     arguments = parser.parse_args()
@@ -35,7 +37,8 @@ def main() -> None:
     split = read_split(arguments.data, dataset, arguments.split, arguments.every)
     options = {"n_members": arguments.members, "seed": arguments.seed, **typed.options(arguments.set)}
     names = tuple(arguments.models.split(",")) if arguments.models else dataset.models
-    runs = [one for name in dict.fromkeys((*names, "naive2")) for one in run(name, dataset, split, options)]
+    kind = arguments.intervals
+    runs = [one for name in dict.fromkeys((*names, "naive2")) for one in run(name, dataset, split, options, kind)]
     words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]  # paths belong to the machine
     text = report(dataset, split, arguments.split, runs, shlex.join(["python", "-m", "benchmarks.accuracy", *words]))
     print(text)

@@ -38,7 +38,7 @@ class Run:
     """Of the process until then, in bytes."""
 
 
-def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -> list[Run]:
+def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any], intervals: str = "native") -> list[Run]:
     """Fit, forecast and score one model by its name in the registry; ``options`` are those of networks.
 
     An ensemble of networks is followed by its first network alone, which is what ``n_members=1`` gives.
@@ -52,24 +52,29 @@ def run(name: str, dataset: DataSet, split: Split, options: Mapping[str, Any]) -
     start = time.perf_counter()
     forecaster.fit(split.history, h=dataset.horizon)
     seconds = time.perf_counter() - start
-    runs = [_judged(forecaster, dataset, split, given, seconds)]
+    runs = [_judged(forecaster, dataset, split, given, seconds, intervals)]
     (fitted,) = forecaster.fitted_.values()
     if name in NETWORKS and isinstance(fitted, FittedNetwork) and len(fitted.networks) > 1:
         single = replace(fitted.model, n_members=1, alias=f"{fitted.model.name}, first network")
         alone = type(fitted)(single, fitted.resolved, fitted.networks[:1], fitted.histories[:1], fitted.inputs)
         forecaster.fitted_ = {single.name: alone}
         share = {**given, "n_members": 1}
-        runs.append(_judged(forecaster, dataset, split, share, seconds / len(fitted.networks)))
+        runs.append(_judged(forecaster, dataset, split, share, seconds / len(fitted.networks), intervals))
     return runs
 
 
 def _judged(
-    forecaster: Forecaster, dataset: DataSet, split: Split, given: Mapping[str, Any], fit_seconds: float
+    forecaster: Forecaster,
+    dataset: DataSet,
+    split: Split,
+    given: Mapping[str, Any],
+    fit_seconds: float,
+    intervals: str,
 ) -> Run:
     """Forecast with the one fitted model, and score it."""
     ((name, fitted),) = forecaster.fitted_.items()
     start = time.perf_counter()
-    frame = forecaster.predict(dataset.horizon, level=LEVELS, quantiles=DECILES)
+    frame = forecaster.predict(dataset.horizon, level=LEVELS, quantiles=DECILES, intervals=intervals)
     predict_seconds = time.perf_counter() - start
     shape = (len(split.ids), dataset.horizon)
     order = split.ids.get_indexer(pd.Index(frame["unique_id"].astype(str)))[:: dataset.horizon]

@@ -85,6 +85,17 @@ def test_command_prints_and_writes_the_same_table_twice(weekly, tmp_path):
     assert str(tmp_path) not in first.stdout
 
 
+def test_calibrated_intervals_are_judged_as_well(weekly):
+    words = ("m4-weekly", "--data", weekly, "--models", "seasonal-naive", "--intervals")
+    held = []
+    for kind in ("native", "conformal"):
+        result = command(*words, kind)
+        assert result.returncode == 0, result.stderr
+        held.append(next(line for line in result.stdout.splitlines() if line.startswith("| SeasonalNaive")).split("|"))
+    assert held[0][2:5] == held[1][2:5]  # points stay
+    assert held[0][5:9] != held[1][5:9]
+
+
 def test_smape_and_mase_are_those_of_the_competition():
     truth, forecast = np.array([[10.0, 20.0], [0.0, 4.0]]), np.array([[20.0, 20.0], [0.0, np.nan]])
     assert smape(truth, np.nan_to_num(forecast, nan=4.0)) == pytest.approx((200 / 3 / 2 + 0) / 2)
