@@ -1,5 +1,6 @@
 """The program: its commands, and what it says of itself."""
 
+import gc
 import io
 import sys
 from typing import Annotated
@@ -49,6 +50,7 @@ def program(
 
 def main() -> None:
     """Run the command ``forecast``."""
+    gc.set_threshold(100_000, 50, 50)  # by default a tenth of a short run is spent on looking for cycles in imports
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no braille still gets its figures
     app(prog_name="forecast")
