@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import pandas as pd
 
+from forecast.defaults import COVARIATE_MODELS, DEFAULT_MODELS
 from forecast.errors import NotFittedError, ParameterError
 from forecast.evaluation.backtest import backtest, check_intervals, check_names
 from forecast.evaluation.intervals import attach, check_levels, check_quantiles, probabilities
@@ -26,8 +27,6 @@ from forecast.series.roles import Names
 if TYPE_CHECKING:
     from forecast.evaluation.summary import Evaluation
 
-DEFAULT_MODELS = ("pretrained", "auto-arima", "seasonal-naive")
-COVARIATE_MODELS = ("lstm", "auto-arima", "seasonal-naive")  # the default where covariates are declared
 Data: TypeAlias = "str | Path | pd.DataFrame | pd.Series[Any] | Panel"
 
 

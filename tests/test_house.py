@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # A room imports from itself and from those before it.
 ORDER = [
-    "errors", "progress", "words", "series", "learning", "models", "evaluation", "reporting", "storage", "text",
-    "forecaster", "__init__", "cli",
+    "errors", "progress", "words", "defaults", "series", "learning", "models", "evaluation", "reporting", "storage",
+    "text", "forecaster", "__init__", "cli",
 ]  # fmt: skip
 REACH_KERNELS = {"learning", "models"}
 KERNELS_KNOW = {"cuda", "forecast_kernels", "llvmlite", "numba", "numpy", "platformdirs"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecast import defaults
 from forecast.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
     from forecast.series.panel import Panel
 
 DATA, COVARIATES, MODELS, OUTPUT = "Data", "Covariates", "Models", "Output"  # the groups of options in a command's help
-DEFAULT_MODELS = "pretrained,auto-arima,seasonal-naive"
-COVARIATE_MODELS = "lstm,auto-arima,seasonal-naive"  # the default where covariates are declared
-CATEGORICAL_MODELS = "categorical-lstm,markov-chain,most-frequent"  # the default where the target is no number
+DEFAULT_MODELS = ",".join(defaults.DEFAULT_MODELS)
 DEFAULT_LEVELS = "80,95"
 AUTO = "auto"
 _OF_NETWORKS = (  # field, option, what to add
@@ -198,7 +197,8 @@ def suited(
     from forecast.series.roles import NOTHING
 
     if models == DEFAULT_MODELS and (panel.categories or panel.declared != NOTHING):
-        methods = models_of(CATEGORICAL_MODELS if panel.categories else COVARIATE_MODELS, wanted)
+        names = defaults.CATEGORICAL_MODELS if panel.categories else defaults.COVARIATE_MODELS
+        methods = models_of(",".join(names), wanted)
     return methods, levels_for(panel, level)
 
 
