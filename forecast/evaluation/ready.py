@@ -31,7 +31,7 @@ class Ready:
     calibration: Calibration | None = None
     uncalibrated: tuple[str, ...] = ()
     """Which of the intervals asked for are not calibrated, and why: beginnings of sentences."""
-    calibrator: "Calibrator | None" = None
+    calibrator: Calibrator | None = None
 
     def predict(self, panel: Panel, h: int, asked: tuple[float, ...]) -> Forecast:
         """Forecast with the quantiles asked for."""

@@ -22,6 +22,7 @@ Ints = npt.NDArray[np.int64]
 
 FEWEST = 6  # differenced values for a search: with fewer, AICc would rather forecast 0 than spend a mean
 SEARCH_BUDGET = 2e6  # n k^2 of a search: more gaps would make it last longer than some seconds
+FEW_GAPS = 0.1  # share of the values up to which their filling tells little of the orders
 FIT_BUDGET = 2e7  # the same where one model is estimated
 
 
@@ -64,7 +65,7 @@ def fit_automatic(
         search = Search(_estimator(engine, y, X, sample, space.largest()), ic, time_limit)
         if not stepwise:
             found = search.exhaustive(space)
-        elif len(sample.gaps) and sample.size > LONG and engine == "compiled":
+        elif 0 < len(sample.gaps) <= FEW_GAPS * len(sample.w) and sample.size > LONG and engine == "compiled":
             whole = make_sample(filled(y, season_length), orders.d, orders.D, season_length, X)
             rough = Search(Compiled(whole, space.largest()), ic, time_limit)
             found = search.among(rough) if rough.stepwise(space) else None

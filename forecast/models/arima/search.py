@@ -27,7 +27,7 @@ QUICK, NORMAL, THOROUGH = 1, 3, 7  # climbs of an estimation
 SWEPT = 4  # coefficients at most of the models that are tried beside the steps
 LONG = 300  # values, counted again for each gap, from which on models beside the steps take too long
 WIDTH = 2  # the neighbours of this many best models are tried
-CLOSE = 3.0  # models whose criterion is this close to the best are estimated thoroughly
+CLOSE = 3.0  # models whose criterion is this close to the best are estimated with care
 
 # Changes to (p, q, P, Q): one of them, or both orders of a kind.
 _STEPS = [
@@ -144,7 +144,7 @@ class Search:
 
     def among(self, rough: "Search") -> Estimate | None:
         """The best of the models that came out best of a search on the same sample with its gaps filled."""
-        for orders in rough._close():
+        for orders in filter(self._is_possible, rough._close()):
             self._remember(orders, self._estimator.estimate(orders, rough.tried[orders].start[None]), QUICK)
         ranking = self._ranking()
         return self._precisely(ranking[0]) if ranking else None
@@ -163,14 +163,18 @@ class Search:
     def estimate(self, orders: Orders, effort: int) -> None:
         """Climb ``effort`` times in all, with the climbs of earlier calls, unless there are too few values."""
         spent = self._effort.get(orders, 0)
-        sample = self._estimator.sample
-        if effort <= spent or sample.n <= orders.size + orders.constant + len(sample.regressors) + 2:
+        if effort <= spent or not self._is_possible(orders):
             return
         if self.scores and time.perf_counter() > self._deadline:
             self.cut_short = True
             return
         starts = self._starts(orders, spent, effort)
         self._remember(orders, self._estimator.estimate(orders, starts) if len(starts) else None, effort)
+
+    def _is_possible(self, orders: Orders) -> bool:
+        """Whether there are enough values."""
+        sample = self._estimator.sample
+        return sample.n > orders.size + orders.constant + len(sample.regressors) + 2
 
     def _remember(self, orders: Orders, found: Estimate | None, effort: int) -> None:
         self._effort[orders] = effort
