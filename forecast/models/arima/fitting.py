@@ -22,7 +22,7 @@ Ints = npt.NDArray[np.int64]
 
 FEWEST = 6  # differenced values for a search: with fewer, AICc would rather forecast 0 than spend a mean
 SEARCH_BUDGET = 2e6  # n k^2 of a search: more gaps would make it last longer than some seconds
-FEW_GAPS = 0.1  # share of the values up to which their filling tells little of the orders
+FEW_GAPS = 1 / 3  # share of the values up to which orders chosen with them filled forecast as well
 FIT_BUDGET = 2e7  # the same where one model is estimated
 
 

@@ -10,6 +10,7 @@ from forecast.models.arima.sample import make_sample, recent
 Floats = npt.NDArray[np.float64]
 
 GAP_BUDGET = 2e7  # n k^2 of the history that is used, for n values with k gaps
+FORECAST_BUDGET = 2e6  # the same of a forecast, of which backtests and calibration make many
 
 
 def predict(
@@ -39,7 +40,7 @@ def predict(
     """
     orders = found.orders
     trailing = int(np.argmax(~np.isnan(y[::-1])))  # unobserved values at the end are steps ahead like others
-    y = recent(y, max_length, GAP_BUDGET)
+    y = recent(y, max_length, FORECAST_BUDGET)
     if engine == "statsmodels" and np.isfinite(found.loglik):
         from forecast.models.arima.statespace import forecasts as forecasts_of_statsmodels
 
