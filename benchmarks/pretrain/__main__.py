@@ -42,6 +42,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default 0)")
     parser.add_argument("--threads", type=int, help="threads (default: all)")
     arguments = parser.parse_args()
+    unknown = [name for name in arguments.bands.split(",") if name not in CORPORA]
+    if unknown:
+        parser.error(f"there is no band {unknown[0]!r}; choose from {', '.join(CORPORA)}")
     try:
         _run(arguments)
     except ForecastError as error:

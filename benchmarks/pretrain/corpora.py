@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.pretrain import real, synthetic
 from benchmarks.pretrain.synthetic import Floats, Rng
+from forecast.errors import DataError
 
 FILES = {
     "yearly": "m4_yearly.parquet", "quarterly": "m4_quarterly.parquet", "weekly": "m4_weekly.parquet",
@@ -34,8 +35,18 @@ Real = dict[str, list[Floats]]
 
 
 def read(folder: Path, holdout: bool) -> Real:
-    """The training parts; with ``holdout`` without the last horizon of each series, to choose settings by."""
-    found = {name: real.training_parts(next(folder.rglob(file))) for name, file in FILES.items()}
+    """The training parts; with ``holdout`` without the last horizon of each series, to choose settings by.
+
+    Raises
+    ------
+    DataError
+        If a file is not in the folder.
+    """
+    places = {name: next(iter(sorted(folder.rglob(file))), None) for name, file in FILES.items()}
+    for name, place in places.items():
+        if place is None:
+            raise DataError(f"{folder} has no file {FILES[name]}, nor has a folder in it; see docs/pretrained.md.")
+    found = {name: real.training_parts(place) for name, place in places.items() if place is not None}
     if holdout:
         found = {
             name: [y[: -HORIZONS[name]] for y in series if len(y) > HORIZONS[name] + 4]

@@ -58,6 +58,42 @@ def test_months_of_quarters_keep_the_level():
     np.testing.assert_allclose(found.reshape(-1, 12).mean(axis=1), quarterly.reshape(-1, 4).mean(axis=1), rtol=0.1)
 
 
+def test_mixtures_weigh_series_over_their_own_size_at_their_common_end():
+    small, large = np.full(30, 2.0), np.concatenate([np.zeros(70), np.full(20, 500.0)])
+    found = real.mixtures([small, large], 40, rng())
+    assert {len(y) for y in found} == {30, 90}
+    both = [y for y in found if len(y) == 30 and np.ptp(y) > 0]
+    assert both  # a step where the large one begins, each in units of its mean
+    for y in both:
+        assert y[0] == pytest.approx(y[9])
+        assert y[0] + (y[10] - y[0]) * 20 / 30 == pytest.approx(1)
+
+
+def test_noise_is_as_large_as_the_steps_of_a_series_and_keeps_positive_ones_positive():
+    y = 3 + np.cumsum(rng(1).normal(size=400)) % 5
+    step = np.abs(np.diff(y)).mean()
+    found = real.with_noise([y], 200, rng())
+    moved = np.array([np.median(np.abs(one - y)) for one in found]) / step
+    assert 0.1 < moved.min() < 0.4 < 0.9 < moved.max() < 2
+    assert min(one.min() for one in found) >= 0
+    np.testing.assert_array_equal(real.with_noise([y], 1, rng())[0], found[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "nowhere"], "nowhere has no file m4_yearly.parquet"),
+        (["--data", ".", "--bands", "none,decades"], "there is no band 'decades'; choose from none, quarters"),
+    ],
+)
+def test_command_says_in_a_sentence_what_it_lacks(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pretrain", *words])
+    with pytest.raises(SystemExit) as stopped:
+        command.main()
+    assert message in f"{stopped.value.code} {capsys.readouterr().err}"
+
+
 def test_gaps_take_values_away_and_leave_the_others():
     whole = [np.arange(40.0) + k for k in range(20)]
     holed = real.with_gaps(whole, rng())
