@@ -26,14 +26,17 @@ def _read_until(stream, word):
 def test_interrupted_training_ends_cleanly_and_keeps_the_old_output(start, tmp_path):
     output = tmp_path / "out.csv"
     output.write_text("before")
-    process = start("run", datasets.path("bike_rentals"), "-h", 24, "--models", "lstm,naive", "--output", output)
+    words = "-h", 24, "--models", "lstm,naive", "--members", 20, "--output", output  # long enough to be interrupted
+    process = start("run", datasets.path("bike_rentals"), *words)
     _read_until(process.stderr, "LSTM")
     time.sleep(0.5)  # into the training
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     # Python ends itself by the signal if that came while it ran generated code; shells show 130 for both
     assert process.returncode in (130, -signal.SIGINT)
-    assert stderr == "Interrupted.\n"
+    *progress, last = stderr.splitlines()
+    assert last == "Interrupted."
+    assert all(line.endswith("...") for line in progress)
     assert stdout == ""
     assert output.read_text() == "before"
     assert [file.name for file in tmp_path.iterdir()] == ["out.csv"]
